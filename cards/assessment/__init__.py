@@ -1,0 +1,20 @@
+"""Assessment: every question of the protocol asked of one chart and its drafts."""
+
+from cards.assessment.assess import Assessment, assess
+from cards.assessment.finding import RANK, Finding, worst_first
+from cards.assessment.flags import Flags
+from cards.assessment.offers import Cap, Offer
+from cards.assessment.stops import StopFinding, Stops
+
+__all__ = [
+    "RANK",
+    "Assessment",
+    "Cap",
+    "Finding",
+    "Flags",
+    "Offer",
+    "StopFinding",
+    "Stops",
+    "assess",
+    "worst_first",
+]

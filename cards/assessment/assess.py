@@ -1,0 +1,165 @@
+"""Assessment: flags, stops, open regimens and findings of one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from cards.assessment.drafts import DraftContext, check_draft
+from cards.assessment.finding import Finding, worst_first
+from cards.assessment.flags import Flags, read_flags
+from cards.assessment.offers import Cap, Offer, read_cap, read_infusion_offers, read_offers
+from cards.assessment.state import maintenance_due, read_state
+from cards.assessment.stops import Stops, read_stops
+from cards.assessment.triggers import TriggerContext, check_signing, check_triggers
+from cards.chart import Chart
+from cards.orders import DraftOrder, Orders, lab_drafts, selected
+from cards.protocol import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything asked of one chart and its drafts, and the answers.
+
+    ``findings`` are those that can be shown, worst first; ``offers`` the regimens open now;
+    ``infusion_offers`` those for a draft that must be slowed; ``cap`` the 24 h limit for what
+    the service suggests.
+    """
+
+    chart: Chart
+    orders: Orders
+    drafts: tuple[DraftOrder, ...]
+    flags: Flags
+    stops: Stops
+    cap: Cap
+    offers: tuple[Offer, ...]
+    infusion_offers: tuple[Offer, ...]
+    findings: tuple[Finding, ...]
+    refractory: bool
+
+    @property
+    def patient_view(self) -> bool:
+        return self.orders.hook == "patient-view"
+
+
+def assess(
+    chart: Chart, orders: Orders, drafts: tuple[DraftOrder, ...], protocol: Protocol
+) -> Assessment:
+    """The Assessment of a chart and the drafts of a call."""
+    flags = read_flags(chart, drafts, protocol)
+    stops = read_stops(chart, flags, protocol)
+    judged = selected(orders, drafts)
+    session = _session_grams(drafts, judged)
+    plan_flags = flags.plan_flags()
+    result = chart.magnesium.result
+    treatable = result is not None and (result.low or result.acts_as == "normal")
+    # A normal level is treated only when maintenance is due; a borderline one never, unless
+    # symptoms or a life-threatening rhythm ask for it (ruling 42); life may be at any level.
+    wanted = treatable and result is not None and (
+        flags.met("life")
+        or (result.low and (not result.borderline or flags.met("symp")))
+        or maintenance_due(chart, protocol)
+    )
+    offers = read_offers(chart, plan_flags, stops, protocol, session) if wanted else ()
+    infusion = (
+        read_infusion_offers(chart, flags, stops, protocol, session)
+        if wanted and result is not None and result.low
+        else ()
+    )
+    refractory = _refractory(chart, protocol)
+    findings = _findings(
+        chart, orders, drafts, judged, flags, stops, offers, infusion, refractory, protocol
+    )
+    return Assessment(
+        chart=chart,
+        orders=orders,
+        drafts=drafts,
+        flags=flags,
+        stops=stops,
+        cap=read_cap(chart, protocol, session, suggesting=True),
+        offers=offers,
+        infusion_offers=infusion,
+        findings=tuple(worst_first(findings)),
+        refractory=refractory,
+    )
+
+
+def _session_grams(drafts: tuple[DraftOrder, ...], judged: tuple[DraftOrder, ...]) -> Decimal:
+    """Grams of parenteral magnesium in drafts that are not judged now."""
+    total = Decimal(0)
+    for draft in drafts:
+        if draft.magnesium is None or not draft.parenteral or draft in judged:
+            continue
+        for line in draft.lines:
+            total += (line.dose or Decimal(0)) * line.doses_in_24h()
+    return total / 1000
+
+
+def _findings(
+    chart: Chart,
+    orders: Orders,
+    drafts: tuple[DraftOrder, ...],
+    judged: tuple[DraftOrder, ...],
+    flags: Flags,
+    stops: Stops,
+    offers: tuple[Offer, ...],
+    infusion: tuple[Offer, ...],
+    refractory: bool,
+    protocol: Protocol,
+) -> list[Finding]:
+    if orders.hook == "patient-view":
+        state = read_state(chart, flags, stops, protocol)
+        found = [state] if state is not None else []
+        if refractory and state is not None:
+            found.append(_refractory_finding(protocol))
+        return found
+    # Order hooks are silent in cardiac arrest, and without draft orders (section 3, ruling 54).
+    if flags.met("arrest") or not orders.drafts:
+        return []
+    at_sign = orders.hook == "order-sign"
+    draft_context = DraftContext(
+        chart, flags, stops, protocol, drafts, offers, infusion, at_sign
+    )
+    trigger_context = TriggerContext(
+        chart, flags, stops, protocol, drafts, lab_drafts(orders.drafts), at_sign
+    )
+    found = []
+    for draft in judged:
+        if draft.magnesium is not None or draft.laxative is not None:
+            found += check_draft(draft, draft_context)
+        found += check_triggers(draft, trigger_context)
+    signing = check_signing(trigger_context)
+    if signing is not None and not any(f.indicator == "critical" for f in found):
+        found.append(signing)
+    return found
+
+
+def _refractory_finding(protocol: Protocol) -> Finding:
+    entry = protocol.rule("refractory")
+    words = protocol.file.wording
+    return Finding(
+        "refractory",
+        "met",
+        f"Magnesium stays low on treatment. {words.refractory.text} {words.specialist.text}",
+        entry.indicator_for(None),
+        entry.title,
+    )
+
+
+def _refractory(chart: Chart, protocol: Protocol) -> bool:
+    """Low after 8 g IV in 48 h, or after 14 days of full-dose oral magnesium."""
+    result = chart.magnesium.result
+    if result is None or not result.usable or not result.low:
+        return False
+    limit = protocol.file.limit
+    medicines = chart.medicines
+    given = medicines.grams_given(timedelta(hours=float(limit.refractory_iv_window.value)))
+    if given is not None and given >= limit.refractory_iv.value:
+        return True
+    days = timedelta(days=float(limit.refractory_oral_days.value))
+    long_running = [
+        o for o in medicines.running_oral() if o.start is not None and chart.now - o.start >= days
+    ]
+    amount = medicines.oral_mmol(long_running) if long_running else None
+    return amount is not None and amount >= limit.oral_full_dose.value

@@ -1,0 +1,44 @@
+"""Finding: one question the protocol asks of a patient or an order, and its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cards.orders import DraftOrder
+from cards.protocol import Indicator
+
+Status = Literal["met", "not met", "unknown"]
+Act = Literal["none", "remove", "update", "replace", "offer", "lab"]
+RANK = {"critical": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule, whether it is met, and why.
+
+    ``says`` is the line a card shows (Markdown, record text already inert); ``heading`` a short
+    plain text for the card's summary; ``indicator`` is set when it can be shown; ``draft`` is
+    the order judged; ``act`` what a suggestion does about it; ``labs`` which laboratory orders
+    it asks for; ``evidence`` the resources it rests on.
+    """
+
+    rule: str
+    status: Status
+    says: str
+    indicator: Indicator | None = None
+    heading: str = ""
+    draft: DraftOrder | None = None
+    act: Act = "none"
+    labs: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        return self.status == "met"
+
+
+def worst_first(findings: list[Finding]) -> list[Finding]:
+    """By indicator, then as found: a stable order."""
+    return sorted(findings, key=lambda f: RANK[f.indicator or "info"])

@@ -1,0 +1,230 @@
+"""State: what the patient's magnesium itself says, before any order (sections 1 to 6)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cards.assessment.finding import Finding
+from cards.assessment.flags import Flags
+from cards.assessment.stops import Stops
+from cards.chart import PROBLEMS, Chart, Magnesium
+from cards.phrase import listed, record
+from cards.protocol import Indicator, Protocol
+
+_SPECIMEN = frozenset({"unit-conflict", "haemolysed", "edta"})
+
+
+def read_state(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> Finding | None:
+    """The Finding a patient-view is about; None when there is nothing to say."""
+    if flags.met("arrest"):
+        return _of(protocol, "arrest", "Cardiac arrest on file: follow ACLS.")
+    urgent = _urgent(chart, flags, stops, protocol)
+    if urgent is not None:
+        return urgent
+    result = chart.magnesium.result
+    if result is None:
+        return _absent(chart, protocol)
+    if "unit-unknown" in result.problems:
+        return _of(protocol, "unit-unknown", f"Magnesium {_value(result)}: {PROBLEMS['unit-unknown']}.", labs=("magnesium",))
+    if "unit-conflict" in result.problems:
+        return _of(protocol, "unit-conflict", f"Magnesium {_value(result)}: {PROBLEMS['unit-conflict']}.", labs=("magnesium",))
+    if result.acts_as in ("high", "toxic"):
+        return _high(chart, result, protocol)
+    if result.problems:
+        return _unusable(chart, result, stops, protocol)
+    if result.low:
+        return _low(chart, result, flags, stops, protocol)
+    return _maintenance(chart, flags, stops, protocol)
+
+
+def _of(
+    protocol: Protocol,
+    rule: str,
+    says: str,
+    indicator: Indicator | None = None,
+    heading: str = "",
+    labs: tuple[str, ...] = (),
+    evidence: tuple[str, ...] = (),
+) -> Finding:
+    entry = protocol.rule(rule)
+    return Finding(
+        rule,
+        "met",
+        says,
+        indicator or entry.indicator_for(None),
+        heading or entry.title,
+        act="lab" if labs else "none",
+        labs=labs,
+        evidence=evidence,
+    )
+
+
+def _value(result: Magnesium) -> str:
+    return record(result.shown(), 40)
+
+
+def _urgent(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> Finding | None:
+    """Life never waits for a level (section 3; rulings 7, 24, 72)."""
+    words = protocol.file.wording
+    result = chart.magnesium.result
+    usable = result is not None and result.usable
+    if flags.met("torsades"):
+        reason = flags.reason("torsades")
+        if not usable:
+            return _of(
+                protocol,
+                "life-no-level",
+                f"{reason}: {words.emergency.text} {words.torsades.text}",
+                labs=("magnesium", "potassium"),
+            )
+        blocked = stops.blocks_parenteral
+        says = f"{reason}: {words.torsades.text}" if blocked else f"{reason}."
+        return _of(protocol, "life", says, heading=f"{protocol.rule('life').title}")
+    if flags.met("life") and result is not None:
+        indicator = refusal_indicator("critical", result, flags, stops, protocol)
+        return _of(protocol, "life", f"{flags.reason('life')}.", indicator)
+    if flags.met("life-event") and not usable:
+        return _of(
+            protocol,
+            "life-level-first",
+            f"{flags.reason('life-event')}: magnesium is not known.",
+            labs=("magnesium", "potassium"),
+        )
+    return None
+
+
+def _absent(chart: Chart, protocol: Protocol) -> Finding | None:
+    reading = chart.magnesium
+    gap = chart.gap("magnesium")
+    if reading.unreadable:
+        names = listed([record(name, 40) for name in reading.unreadable], 2)
+        says = f"A magnesium result could not be read: {names}."
+        return _of(protocol, "unreadable", says, labs=("magnesium",), evidence=reading.unreadable)
+    if gap is not None:
+        says = f"Magnesium results could not be read: {record(gap.reason, 120)}."
+        return _of(protocol, "not-obtained", says, labs=("magnesium",))
+    if reading.whole_blood:
+        says = "A whole-blood magnesium exists; this protocol reads serum or plasma."
+        return _of(protocol, "whole-blood", says, labs=("magnesium",))
+    return None
+
+
+def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None:
+    value = result.value
+    assert value is not None  # noqa: S101 - a band was found, so there is a value
+    limit = protocol.file.limit
+    if chart.medicines.running_parenteral() and chart.conditions.state("preeclampsia"):
+        if value <= limit.obstetric_high.value:
+            return None
+    sources = chart.medicines.sources()
+    stale = bool({"stale", "undated"} & set(result.problems))
+    words = protocol.file.wording
+    labels = listed([record(o.label, 40) for o in sources], 2)
+    active = f" Active: {labels}." if sources else ""
+    verify = " Verify the unit." if result.verify_high else ""
+    if result.acts_as == "toxic":
+        says = f"{words.high.text} {words.toxic.text}{verify}{active}"
+        return _of(
+            protocol,
+            "toxic-stale" if stale else "toxic",
+            says,
+            labs=("magnesium", "creatinine"),
+            evidence=(result.source,),
+        )
+    if not sources and value <= limit.high_card.value:
+        return None
+    rule = "high-source" if sources and not stale else "high"
+    return _of(protocol, rule, f"{words.high.text}{active}", evidence=(result.source,))
+
+
+def _unusable(
+    chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol
+) -> Finding | None:
+    """A result that may not be dosed on: warning when severe or the specimen is in doubt."""
+    problems = set(result.problems)
+    if not result.low and result.band is not None and "newer-unreadable" not in problems:
+        return None
+    first = PROBLEMS[result.problems[0]]
+    says = f"Not dosed on: {first}."
+    if "newer-unreadable" in problems:
+        names = listed([record(name, 40) for name in chart.magnesium.unreadable], 2)
+        says = f"A newer result could not be read ({names})."
+    rule = "indeterminate" if result.band is None and "verify" not in problems else "stop-info"
+    if rule == "stop-info":
+        severe = result.value is not None and result.value <= protocol.severe_high
+        calm = "newer-unreadable" in problems or (stops.met("H9") and not problems & _SPECIMEN)
+        if problems & _SPECIMEN or (severe and not calm):
+            rule = "stop-warning"
+    return _of(protocol, rule, says, heading=first, labs=("magnesium",), evidence=(result.source,))
+
+
+def _low(
+    chart: Chart, result: Magnesium, flags: Flags, stops: Stops, protocol: Protocol
+) -> Finding | None:
+    band = result.band
+    assert band is not None  # noqa: S101 - usable
+    acts_as = band.acts_as
+    evidence = (result.source,)
+    says = ""
+    if flags.met("symp"):
+        says = f"With {flags.reason('symp')}."
+    elif flags.met("risk"):
+        says = f"Cardiac risk: {flags.reason('risk')}."
+    k = chart.potassium
+    low_k = k is not None and k.below(protocol.file.limit.potassium_low.value)
+    if result.borderline and not flags.met("symp"):
+        if not (flags.met("risk") or low_k):
+            return None
+        return _of(protocol, "borderline", f"Not below the laboratory's own low limit. {says}", evidence=evidence)
+    rule: str = acts_as
+    indicator: Indicator = "info" if band.indicator == "none" else band.indicator
+    if flags.met("symp"):
+        rule, indicator = ("symp" if acts_as != "severe" else acts_as), "critical"
+    elif acts_as == "mild" and flags.met("risk"):
+        rule, indicator = "mild-risk", protocol.rule("mild-risk").indicator_for("mild")
+    indicator = refusal_indicator(indicator, result, flags, stops, protocol)
+    return _of(protocol, rule, says, indicator, evidence=evidence)
+
+
+def refusal_indicator(
+    indicator: Indicator, result: Magnesium, flags: Flags, stops: Stops, protocol: Protocol
+) -> Indicator:
+    """A refusal keeps its band's indicator, except when already being treated (H9) or out of
+    scope (H1): rulings 35 and 78."""
+    if flags.met("life") or flags.met("symp"):
+        if not stops.met("H1") or flags.met("torsades"):
+            return indicator
+    if stops.met("H9"):
+        return "info"
+    if stops.met("H1"):
+        severe = result.value is not None and result.value <= protocol.severe_high
+        rule = "stop-warning" if severe else "stop-info"
+        return protocol.rule(rule).indicator_for(result.acts_as)
+    return indicator
+
+
+def _maintenance(
+    chart: Chart, flags: Flags, stops: Stops, protocol: Protocol
+) -> Finding | None:
+    """Normal again after intravenous magnesium while the cause persists (ruling 40)."""
+    if not maintenance_due(chart, protocol):
+        return None
+    return _of(protocol, "maintenance", protocol.file.wording.maintenance.text)
+
+
+def maintenance_due(chart: Chart, protocol: Protocol) -> bool:
+    result = chart.magnesium.result
+    if result is None or not result.usable or result.acts_as != "normal" or not chart.ambulatory:
+        return False
+    medicines = chart.medicines
+    window = timedelta(days=float(protocol.file.limit.maintenance_window.value))
+    if not medicines.parenteral_since(window) or medicines.running_oral():
+        return False
+    end = medicines.last_infusion_end()
+    settled = timedelta(hours=float(protocol.file.result.not_equilibrated.value))
+    if end is None or result.collected is None or result.collected - end < settled:
+        return False
+    cause = medicines.active("cause") or chart.conditions.state(
+        "short-bowel", "chronic-diarrhea", "malabsorption", "gitelman-bartter", "alcohol"
+    )
+    return bool(cause)

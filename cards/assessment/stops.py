@@ -1,0 +1,245 @@
+"""Stops: why no drug, or no parenteral drug, may be suggested (protocol sections 0 and 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cards.assessment.finding import Finding, Status
+from cards.assessment.flags import Flags
+from cards.chart import PROBLEMS, Chart
+from cards.phrase import age, listed, record
+from cards.protocol import Protocol
+
+Blocks = Literal["all", "parenteral"]
+
+
+@dataclass(frozen=True, slots=True)
+class StopFinding:
+    """A stop, whether it holds, what it blocks and whether only a lack of data makes it hold."""
+
+    finding: Finding
+    blocks: Blocks
+    relaxed: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.finding.rule
+
+    @property
+    def holds(self) -> bool:
+        """Met, or unknown with a blocking effect."""
+        return self.finding.status != "not met" and not self.relaxed
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Every stop asked, in order."""
+
+    asked: tuple[StopFinding, ...]
+
+    @property
+    def holding(self) -> tuple[StopFinding, ...]:
+        return tuple(stop for stop in self.asked if stop.holds)
+
+    def met(self, *ids: str) -> bool:
+        return any(stop.id in ids for stop in self.holding)
+
+    @property
+    def blocks_all(self) -> bool:
+        return any(stop.blocks == "all" for stop in self.holding)
+
+    @property
+    def blocks_parenteral(self) -> bool:
+        return bool(self.holding)
+
+    def of(self, id_: str) -> StopFinding | None:
+        return next((stop for stop in self.holding if stop.id == id_), None)
+
+
+def read_stops(chart: Chart, flags: Flags, protocol: Protocol) -> Stops:
+    """The Stops of a chart."""
+    life = flags.met("life")
+    asked = [
+        _age(chart, protocol),
+        *_renal(chart, life, protocol),
+        _high(chart, protocol),
+        *_conditions(chart, life, protocol),
+        _weight(chart, protocol),
+        *_running(chart, protocol),
+        _result(chart, protocol),
+        _ambulatory(chart, flags, protocol),
+        *_unknown(chart, protocol),
+    ]
+    return Stops(tuple(asked))
+
+
+def _stop(
+    id_: str, reason: str | None, protocol: Protocol, *evidence: str, exempt: bool = False
+) -> StopFinding:
+    rule = protocol.stop(id_)
+    status: Status = "not met" if reason is None or exempt else "met"
+    says = f"{rule.title}: {reason}. {rule.says}" if reason else rule.title
+    if reason is not None and exempt:
+        says += " (exempt: life-threatening arrhythmia)"
+    return StopFinding(
+        Finding(id_, status, says, heading=rule.title, evidence=evidence),
+        rule.blocks,
+        protocol.relaxed("RU" if id_ == "H2-unknown" else id_),
+    )
+
+
+def _age(chart: Chart, protocol: Protocol) -> StopFinding:
+    if chart.age is None:
+        return _stop("H1", "birth date not known", protocol)
+    young = chart.age[0] < protocol.file.limit.adult_age.value
+    return _stop("H1", f"{chart.age[0]} years" if young else None, protocol)
+
+
+def _renal(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
+    kidney = chart.kidney
+    failing = kidney.id in ("R3", "R4")
+    reason = record(kidney.shown(), 120) if failing else None
+    unknown = None
+    if kidney.id == "RU":
+        gap = chart.gap("creatinine")
+        unknown = f"creatinine not read ({record(gap.reason)})" if gap else "none recent on file"
+    return [
+        _stop("H2", reason, protocol, *kidney.sources),
+        _stop(
+            "H2-unknown", unknown, protocol, exempt=life and protocol.stop("H2-unknown").life_exempt
+        ),
+    ]
+
+
+def _high(chart: Chart, protocol: Protocol) -> StopFinding:
+    result = chart.magnesium.result
+    high = result is not None and result.acts_as in ("high", "toxic")
+    return _stop("H3", result.shown() if high and result else None, protocol)
+
+
+def _conditions(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
+    conditions = chart.conditions
+    block = conditions.state("av-block-high")
+    if block is not None and conditions.state("pacemaker") is not None:
+        block = None
+    damage = conditions.event("myocardial-damage", "acute-coronary-syndrome")
+    nerve = conditions.state("myasthenia", "lambert-eaton")
+    found = [
+        _stop(id_, record(fact.label or fact.concept) if fact else None, protocol, *_source(fact))
+        for id_, fact in (("H4", block), ("H5", damage), ("H6", nerve))
+    ]
+    pregnant = record(chart.pregnant) if chart.pregnant else None
+    exempt = life and protocol.stop("H7").life_exempt
+    return [*found, _stop("H7", pregnant, protocol, exempt=exempt)]
+
+
+def _source(fact: object) -> tuple[str, ...]:
+    source = getattr(fact, "source", None)
+    return (source,) if isinstance(source, str) else ()
+
+
+def _weight(chart: Chart, protocol: Protocol) -> StopFinding:
+    weight = chart.weight
+    light = weight is not None and weight.value < protocol.file.limit.weight_floor.value
+    return _stop("H8", str(weight.quantity) if light and weight else None, protocol)
+
+
+def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
+    """H9, a forbidden magnesium, and PRN orders (which only block a second parenteral one)."""
+    medicines = chart.medicines
+    result = chart.magnesium.result
+    collected = result.collected if result else None
+    running = [*medicines.running_parenteral(), *medicines.oral_since(collected)]
+    given = medicines.given_since(collected)
+    reason = None
+    evidence: tuple[str, ...] = ()
+    if running:
+        labels = listed([record(o.label, 40) for o in running], 2)
+        reason = f"running: {labels}"
+        evidence = tuple(o.reference for o in running)
+    elif given:
+        reason, evidence = f"given since the result: {record(given[-1])}", given
+    found = [_stop("H9", reason, protocol, *evidence)]
+    forbidden = medicines.forbidden()
+    if forbidden:
+        says = f"the record says do not give magnesium: {record(forbidden[0].label, 40)}."
+        found.append(
+            StopFinding(
+                Finding("do-not-perform", "met", says, heading="an order not to give magnesium"),
+                "all",
+            )
+        )
+    as_needed = [o for o in medicines.as_needed() if o.parenteral]
+    if as_needed:
+        says = f"a PRN magnesium order exists: use or replace it ({record(as_needed[0].label, 40)})."
+        found.append(
+            StopFinding(
+                Finding(
+                    "PRN",
+                    "met",
+                    says,
+                    heading="a PRN magnesium order exists",
+                    evidence=(as_needed[0].reference,),
+                ),
+                "parenteral",
+            )
+        )
+    return found
+
+
+def _result(chart: Chart, protocol: Protocol) -> StopFinding:
+    result = chart.magnesium.result
+    if result is None:
+        return _stop("H10", "no result", protocol)
+    if not result.problems:
+        return _stop("H10", None if result.band else "no band", protocol)
+    reason = PROBLEMS[result.problems[0]]
+    if result.problems[0] == "stale" and result.collected:
+        reason += f" ({age(result.collected, chart.now)})"
+    return _stop("H10", reason, protocol, result.source)
+
+
+def _ambulatory(chart: Chart, flags: Flags, protocol: Protocol) -> StopFinding:
+    result = chart.magnesium.result
+    severe = result is not None and result.usable and result.acts_as == "severe"
+    urgent = severe or flags.met("symp") or flags.met("life-event")
+    reason = "an outpatient" if chart.ambulatory and urgent else None
+    return _stop("H11", reason, protocol)
+
+
+def _unknown(chart: Chart, protocol: Protocol) -> list[StopFinding]:
+    """What was not obtained and therefore blocks (protocol section 0)."""
+    found: list[StopFinding] = []
+
+    def unknown(id_: str, says: str, heading: str, blocks: Blocks) -> None:
+        found.append(
+            StopFinding(Finding(id_, "unknown", says, heading=heading), blocks)
+        )
+
+    conditions = chart.gap("conditions")
+    if conditions:
+        unknown(
+            "conditions-unknown",
+            "not checked: heart block, neuromuscular disease, pregnancy "
+            f"(conditions: {record(conditions.reason, 90)}).",
+            "conditions could not be read",
+            "parenteral",
+        )
+    medications, given = chart.gap("medications"), chart.gap("administrations")
+    if medications and given:
+        unknown(
+            "medications-unknown",
+            "check the administration record for running magnesium "
+            f"(orders and administrations: {record(medications.reason, 90)}).",
+            "orders and administrations could not be read",
+            "all",
+        )
+    elif medications:
+        unknown(
+            "medications-unknown",
+            f"check for running magnesium (orders: {record(medications.reason, 90)}).",
+            "orders could not be read",
+            "parenteral",
+        )
+    return found

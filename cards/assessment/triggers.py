@@ -1,0 +1,261 @@
+"""Triggers N1 to N9 on other drafted orders, and the last look at signing (section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from cards.assessment.finding import Finding
+from cards.assessment.flags import Flags
+from cards.assessment.state import refusal_indicator
+from cards.assessment.stops import Stops
+from cards.chart import PROBLEMS, Chart
+from cards.codes import Drug
+from cards.orders import DraftOrder
+from cards.phrase import record
+from cards.protocol import Indicator, Protocol
+
+# Which group a trigger listens to, in the order its line stands on a card.
+GROUPS = (
+    ("N1", "potassium"),
+    ("N4", "qt-known"),
+    ("N5", "digoxin"),
+    ("N2", "loop"),
+    ("N2", "thiazide"),
+    ("N3", "ppi"),
+    ("N6", "cause"),
+    ("N9", "calcium"),
+)
+_SAYS = {
+    "N1": "replace magnesium with it; never withhold potassium.",
+    "N2": "it wastes magnesium: replete, recheck, consider a potassium-sparing diuretic.",
+    "N3": "it lowers magnesium: consider stopping it or an H2 blocker.",
+    "N4": "replete magnesium first, keep potassium at 4.0 mmol/L or more.",
+    "N5": "low magnesium raises digoxin toxicity.",
+    "N6": "it wastes magnesium: monitor magnesium while it is given.",
+    "N9": "calcium may not correct until magnesium does.",
+}
+# Problems that mean a result was lost, not merely old: worth a word on a relevant order.
+LOST = ("unit-unknown", "unit-conflict", "newer-unreadable")
+# With a borderline result these say nothing unless potassium or the heart make it matter.
+_BORDERLINE = frozenset({"N1", "N2", "N3", "N4", "N5", "N6", "N9"})
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerContext:
+    """What the triggers need: the patient, and the drafts of the call."""
+
+    chart: Chart
+    flags: Flags
+    stops: Stops
+    protocol: Protocol
+    session: tuple[DraftOrder, ...]
+    lab_drafts: frozenset[str]
+    at_sign: bool
+
+    @property
+    def magnesium_drafts(self) -> tuple[DraftOrder, ...]:
+        return tuple(d for d in self.session if d.magnesium is not None)
+
+    @property
+    def severe(self) -> bool:
+        result = self.chart.magnesium.result
+        return result is not None and result.usable and result.acts_as == "severe"
+
+    def replaced(self) -> bool:
+        """Magnesium is being replaced: running or given, oral active, or in the session; for a
+        severe level oral alone does not count (rulings 55, 84)."""
+        if self.stops.met("H9"):
+            return True
+        if self.severe:
+            return any(d.route != "po" for d in self.magnesium_drafts)
+        return bool(self.magnesium_drafts or self.chart.medicines.running_oral())
+
+
+def check_triggers(draft: DraftOrder, context: TriggerContext) -> list[Finding]:
+    """Every finding met by a drafted order that is not a magnesium replacement."""
+    return [
+        *_low(draft, context),
+        *_lost(draft, context),
+        *_baseline(draft, context),
+        *_blocker(draft, context),
+        *_chelated(draft, context),
+    ]
+
+
+def _found(
+    draft: DraftOrder,
+    context: TriggerContext,
+    rule: str,
+    says: str,
+    indicator: Indicator | None = None,
+    labs: tuple[str, ...] = (),
+    offers: bool = False,
+    heading: str = "",
+) -> Finding:
+    entry = context.protocol.rule(rule)
+    return Finding(
+        rule,
+        "met",
+        says,
+        indicator or entry.indicator_for(None),
+        heading or entry.title,
+        draft,
+        "offer" if offers else ("lab" if labs else "none"),
+        labs,
+    )
+
+
+def _label(draft: DraftOrder, drug: Drug) -> str:
+    return record(draft.label or drug.name, 50)
+
+
+def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
+    result = context.chart.magnesium.result
+    if result is None or not result.usable or not result.low or context.replaced():
+        return
+    k = context.chart.potassium
+    low_k = k is not None and k.below(context.protocol.file.limit.potassium_low.value)
+    borderline = result.borderline and not context.flags.met("symp") and not context.flags.met("life")
+    if borderline and not (context.flags.met("risk") or low_k):
+        return
+    seen: set[str] = set()
+    for rule, group in GROUPS:
+        drug = draft.identity.find(group)
+        if drug is None or rule in seen:
+            continue
+        if rule == "N6" and seen & {"N2", "N3"}:
+            continue  # the same drug, already named as a diuretic or PPI
+        seen.add(rule)
+        indicator = context.protocol.rule(rule).indicator_for(result.acts_as)
+        if borderline:
+            indicator = "info"
+        else:
+            indicator = _scoped(indicator, context)
+        says = f"{_label(draft, drug)}: {_SAYS[rule]}"
+        yield _found(draft, context, rule, says, indicator, offers=not borderline)
+
+
+def _scoped(indicator: Indicator, context: TriggerContext) -> Indicator:
+    """Out of scope by age: no more than H1 allows."""
+    result = context.chart.magnesium.result
+    assert result is not None  # noqa: S101 - the caller has one
+    if not context.stops.met("H1"):
+        return indicator
+    allowed = refusal_indicator(indicator, result, context.flags, context.stops, context.protocol)
+    return min(indicator, allowed, key=("info", "warning", "critical").index)
+
+
+def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
+    """A magnesium result that was lost matters to an order that magnesium matters to; and
+    "no magnesium in 24 h" with a low potassium (N1-lab; rulings 57, 68)."""
+    chart = context.chart
+    result = chart.magnesium.result
+    if result is not None and result.usable:
+        return
+    drug = next((d for _, group in GROUPS if (d := draft.identity.find(group))), None)
+    if drug is None or "magnesium" in context.lab_drafts or context.replaced():
+        return
+    gap = chart.gap("magnesium")
+    label = _label(draft, drug)
+    if result is None and gap is not None:
+        says = f"{label}: magnesium results could not be read ({record(gap.reason, 90)})."
+        yield _found(draft, context, "not-obtained", says, labs=("magnesium",))
+        return
+    lost = next((p for p in LOST if result is not None and p in result.problems), None)
+    if lost is not None or (result is None and chart.magnesium.unreadable):
+        why = PROBLEMS[lost] if lost else "a magnesium result could not be read"
+        says = f"{label}: no usable magnesium: {why}."
+        rule = {"unit-unknown": "unit-unknown", "unit-conflict": "unit-conflict"}.get(
+            lost or "", "unreadable"
+        )
+        yield _found(draft, context, rule, says, "info", labs=("magnesium",))
+        return
+    k = chart.potassium
+    if draft.identity.find("potassium") and k is not None and k.below(
+        context.protocol.file.limit.potassium_low.value
+    ):
+        hours = context.protocol.file.limit.magnesium_lab_interval.value
+        says = f"{label}: potassium {k.quantity} and no usable magnesium in {hours} h: order magnesium."
+        yield _found(draft, context, "N1-lab", says, labs=("magnesium",))
+
+
+def _baseline(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
+    """A PPI with digoxin or a diuretic and no magnesium ever on file (ruling 58)."""
+    drug = draft.identity.find("ppi")
+    chart = context.chart
+    reading = chart.magnesium
+    if drug is None or reading.result is not None or reading.unreadable or chart.gap("magnesium"):
+        return
+    if "magnesium" in context.lab_drafts:
+        return
+    partners = ("digoxin", "loop", "thiazide")
+    beside = [*chart.medicines.active(*partners)]
+    beside += [d for d in context.session if d is not draft and d.groups & set(partners)]
+    if beside:
+        says = (
+            f"{_label(draft, drug)} with {record(beside[0].label, 40)}: no magnesium on file, "
+            "order a baseline."
+        )
+        yield _found(draft, context, "N3-lab", says, labs=("magnesium",))
+
+
+def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
+    drug = draft.identity.find("neuromuscular-blocker")
+    if drug is None:
+        return
+    medicines = context.chart.medicines
+    grams = medicines.grams_given(timedelta(hours=24))
+    if medicines.running_parenteral() or grams is None or grams > Decimal(0):
+        says = f"{_label(draft, drug)}: intravenous magnesium in the last 24 h potentiates it: monitor the block."
+        yield _found(draft, context, "N7", says)
+
+
+def _chelated(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
+    """Chelated oral drugs with oral magnesium, or the reverse, at any level."""
+    if draft.parenteral:
+        return
+    medicines = context.chart.medicines
+    active = [o for o in medicines.sources() if not o.parenteral]
+    if draft.magnesium or draft.laxative:
+        beside = [
+            *medicines.active("chelated"),
+            *(d for d in context.session if d is not draft),
+        ]
+        pairs = [(o, drug) for o in beside if not o.parenteral and (drug := o.identity.find("chelated"))]
+    else:
+        own = draft.identity.find("chelated")
+        drafted = [d for d in context.session if d is not draft and (d.magnesium or d.laxative)]
+        oral = [*active, *(d for d in drafted if not d.parenteral)]
+        pairs = [(draft, own)] if own is not None and oral else []
+    seen: set[str] = set()
+    for _, drug in pairs:
+        says = _apart(drug, context.protocol)
+        if says and drug.name not in seen:
+            seen.add(drug.name)
+            yield _found(
+                draft, context, "N8", f"{record(drug.name)} and oral magnesium: {says}.",
+                heading=f"{drug.name} is bound by oral magnesium",
+            )
+
+
+def _apart(drug: Drug, protocol: Protocol) -> str | None:
+    for row in protocol.file.interaction:
+        if row.drug == drug.name or drug.name.startswith(row.drug + " ") or row.drug in drug.ingredients:
+            return row.says
+    return None
+
+
+def check_signing(context: TriggerContext) -> Finding | None:
+    """At order-sign, once: severe, and magnesium neither active nor in the session."""
+    if not context.at_sign or not context.severe or context.replaced():
+        return None
+    if any(d.magnesium for d in context.session):
+        return None  # an oral draft is judged by D13
+    result = context.chart.magnesium.result
+    assert result is not None  # noqa: S101 - severe
+    entry = context.protocol.rule("sign")
+    indicator = _scoped(entry.indicator_for("severe"), context)
+    return Finding("sign", "met", "", indicator, entry.title, None, "offer", evidence=(result.source,))

@@ -1,0 +1,22 @@
+"""Chart: the typed clinical facts of one patient at one moment."""
+
+from cards.chart.chart import Chart, read_chart
+from cards.chart.conditions import ConditionFact, Conditions
+from cards.chart.kidney import Kidney
+from cards.chart.labs import Lab
+from cards.chart.magnesium import PROBLEMS, Magnesium, MagnesiumReading
+from cards.chart.medicines import Medicines, order_mmol
+
+__all__ = [
+    "PROBLEMS",
+    "Chart",
+    "ConditionFact",
+    "Conditions",
+    "Kidney",
+    "Lab",
+    "Magnesium",
+    "MagnesiumReading",
+    "Medicines",
+    "order_mmol",
+    "read_chart",
+]

@@ -1,0 +1,390 @@
+"""Chart: the typed clinical facts of one patient at one moment, each with its source.
+
+The only reader of Evidence. ``now`` is an argument; its timezone is the site's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from cards import codes
+from cards.chart.conditions import Conditions, read_conditions
+from cards.chart.kidney import Kidney, Person, read_kidney
+from cards.chart.labs import Lab, collected_at, newest, read_labs
+from cards.chart.magnesium import (
+    MagnesiumReading,
+    haemolysed_sources,
+    read_magnesium,
+)
+from cards.chart.medicines import Medicines, read_medicines
+from cards.evidence import Evidence, Gap
+from cards.instant import age_span, read_instant
+from cards.orders import DraftOrder, Orders
+from cards.protocol import Protocol
+from cards.quantity import Quantity
+from cards.resource import Coding, Resource, codings, many, name, reference_key, status_code
+
+AMBULATORY = frozenset({"AMB", "VR", "HH"})
+_PREGNANT_WEEKS = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Facts of one patient at ``now``.
+
+    ``setting`` is "inpatient" or "ambulatory" ("inpatient" when ``setting_known`` is False);
+    ``age`` (youngest, oldest) whole years; ``weight`` kg; ``qtc`` ms; ``corrected_calcium``
+    mg/dL (None when it cannot be told); ``gaps`` by need.
+    """
+
+    now: datetime
+    patient_id: str
+    setting: str
+    setting_known: bool
+    encounter_id: str | None
+    age: tuple[int, int] | None
+    sex: str | None
+    magnesium: MagnesiumReading
+    potassium: Lab | None
+    potassium_haemolysed: bool
+    calcium: Lab | None
+    corrected_calcium: Decimal | None
+    ionized_calcium: Lab | None
+    kidney: Kidney
+    weight: Lab | None
+    weight_note: str | None
+    qtc: Lab | None
+    qtc_uncorrected: bool
+    wide_qrs: bool
+    platelets: Lab | None
+    conditions: Conditions
+    medicines: Medicines
+    pregnant: str | None
+    intolerance: str | None
+    urine: tuple[Lab, Lab] | None
+    fe_mg: Decimal | None
+    gaps: tuple[Gap, ...]
+    notes: tuple[str, ...] = ()
+
+    def gap(self, need: str) -> Gap | None:
+        return next((gap for gap in self.gaps if gap.need == need), None)
+
+    def lacks(self, need: str) -> bool:
+        return self.gap(need) is not None
+
+    @property
+    def ambulatory(self) -> bool:
+        return self.setting == "ambulatory"
+
+
+def medication_index(evidence: Evidence, drafts: Iterable[Resource] = ()) -> dict[str, Resource]:
+    """Medication resources by id, from the evidence and from among the drafts."""
+    found = {m.id: m for m in evidence.of_type("Medication") if m.id}
+    found.update({m.id: m for m in drafts if m.id})
+    return found
+
+
+def read_chart(
+    evidence: Evidence,
+    orders: Orders,
+    drafts: tuple[DraftOrder, ...],
+    medications: dict[str, Resource],
+    protocol: Protocol,
+    now: datetime,
+) -> Chart:
+    """The Chart of the evidence at ``now``."""
+    file = protocol.file
+    encounter, setting, known = _setting(evidence, orders)
+    encounter_id = (encounter.id if encounter else None) or orders.encounter_id
+    amb = setting == "ambulatory"
+    result = file.result
+    age = _span(result.age_ambulatory if amb else result.age_inpatient)
+    potassium = read_labs("potassium", evidence.lab("potassium"), now, protocol)
+    calcium = read_labs("calcium", evidence.lab("calcium"), now, protocol)
+    magnesium = read_magnesium(evidence, now, protocol, age, potassium, calcium)
+    conditions = read_conditions(evidence, now, encounter_id, protocol)
+    birth = age_span(evidence.patient.birthDate if evidence.patient else None, now)
+    sex = _sex(evidence)
+    weight, weight_note = _weight(evidence, now, amb, protocol)
+    dialysis = _dialysis(evidence, conditions, now, encounter_id, protocol)
+    kidney = read_kidney(
+        evidence,
+        read_labs("creatinine", evidence.lab("creatinine"), now, protocol),
+        Person(birth[1] if birth else None, sex, weight.value if weight else None),
+        now,
+        _span(result.age_creatinine_ambulatory if amb else result.age_creatinine_inpatient),
+        protocol,
+        dialysis=dialysis,
+        esrd=conditions.state("esrd") is not None,
+        aki_coded=conditions.in_encounter("aki") is not None,
+    )
+    corrected, shown_calcium = _calcium(evidence, calcium, now, age, protocol)
+    haemolysed = haemolysed_sources(evidence, "potassium")
+    k = newest(potassium, now, age)
+    pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
+    medicines = read_medicines(evidence, medications, drafts, now, protocol)
+    urine, fe_mg = _fe_mg(evidence, medicines, now, protocol)
+    return Chart(
+        now=now,
+        patient_id=evidence.patient_id,
+        setting=setting,
+        setting_known=known,
+        encounter_id=encounter_id,
+        age=birth,
+        sex=sex,
+        magnesium=magnesium,
+        potassium=k,
+        potassium_haemolysed=k is not None and k.source in haemolysed,
+        calcium=shown_calcium,
+        corrected_calcium=corrected,
+        ionized_calcium=newest(
+            read_labs("calcium-ionized", evidence.lab("calcium-ionized"), now, protocol), now, age
+        ),
+        kidney=kidney,
+        weight=weight,
+        weight_note=weight_note,
+        qtc=_qtc(evidence, now, age, protocol),
+        qtc_uncorrected=bool(evidence.lab("qt-uncorrected")),
+        wide_qrs=_wide_qrs(evidence, conditions, now, age, protocol),
+        platelets=newest(
+            read_labs("platelets", evidence.lab("platelets"), now, protocol), now, age
+        ),
+        conditions=conditions,
+        medicines=medicines,
+        pregnant=pregnant,
+        intolerance=_intolerance(evidence),
+        urine=urine,
+        fe_mg=fe_mg,
+        gaps=_gaps(evidence),
+        notes=tuple(note for note in (male_note,) if note),
+    )
+
+
+def _span(limit: object) -> timedelta:
+    value, unit = float(limit.value), limit.unit  # type: ignore[attr-defined]
+    return {
+        "h": timedelta(hours=value),
+        "d": timedelta(days=value),
+        "min": timedelta(minutes=value),
+    }[unit]
+
+
+def _gaps(evidence: Evidence) -> tuple[Gap, ...]:
+    """Needs not obtained, and those of which a part that a stop may hang on was unreadable."""
+    gaps = list(evidence.gaps.values())
+    names = {gap.need for gap in gaps}
+    for unread in evidence.unread:
+        if unread.need in ("conditions", "medications", "administrations") and (
+            unread.need not in names
+        ):
+            names.add(unread.need)
+            gaps.append(Gap(unread.need, f"{unread.resource} could not be read: {unread.reason}"))
+    return tuple(gaps)
+
+
+def _setting(evidence: Evidence, orders: Orders) -> tuple[Resource | None, str, bool]:
+    """(the encounter in context, inpatient or ambulatory, whether that is known)."""
+    found = [
+        e
+        for e in evidence.of_type("Encounter")
+        if orders.encounter_id is None or e.id == orders.encounter_id
+    ]
+    encounter = found[0] if len(found) == 1 else None
+    if encounter is None or encounter.status == "finished":
+        return encounter, "inpatient", False
+    class_ = encounter.class_
+    if isinstance(class_, Coding):
+        code = class_.code
+    else:
+        code = next((c.code for concept in many(class_) for c in codings(concept) if c.code), None)
+    if code is None:
+        return encounter, "inpatient", False
+    ambulatory = code.strip().upper() in AMBULATORY
+    return encounter, "ambulatory" if ambulatory else "inpatient", True
+
+
+def _sex(evidence: Evidence) -> str | None:
+    gender = evidence.patient.gender if evidence.patient else None
+    return gender if gender in ("male", "female") else None
+
+
+def _weight(
+    evidence: Evidence, now: datetime, ambulatory: bool, protocol: Protocol
+) -> tuple[Lab | None, str | None]:
+    """The newest believable weight in kg, or why there is none (ruling 12)."""
+    limits, result = protocol.file.limit, protocol.file.result
+    age = _span(result.age_weight_ambulatory if ambulatory else result.age_weight_inpatient)
+    raw = [
+        (c.start, r)
+        for r in evidence.lab("weight")
+        if status_code(r.status) in ("final", "amended", "corrected")
+        and (c := collected_at(r)) is not None
+        and r.valueQuantity is not None
+    ]
+    if not raw:
+        return None, None
+    labs = read_labs("weight", evidence.lab("weight"), now, protocol)
+    latest = max(raw, key=lambda item: (item[0], item[1].id or ""))[1]
+    if not labs or labs[0].source != name(latest):
+        return None, "the newest weight has no readable unit or value"
+    lab = labs[0]
+    if now - lab.collected > age:
+        return None, "the newest weight is too old"
+    if not limits.weight_low.value <= lab.value <= limits.weight_high.value:
+        return None, f"a weight of {lab.quantity} is not believed"
+    if len(labs) > 1:
+        change = abs(lab.value - labs[1].value) * 100
+        if change > limits.weight_jump.value * labs[1].value:
+            return None, "the last two weights differ by more than 25 %"
+    return lab, None
+
+
+def _calcium(
+    evidence: Evidence,
+    calcium: tuple[Lab, ...],
+    now: datetime,
+    age: timedelta,
+    protocol: Protocol,
+) -> tuple[Decimal | None, Lab | None]:
+    """(corrected calcium in mg/dL, the calcium it comes from); None when albumin is unknown.
+
+    A measured corrected calcium is taken as is (ruling 59).
+    """
+    total = newest(calcium, now, age)
+    measured = newest(
+        read_labs("calcium-corrected", evidence.lab("calcium-corrected"), now, protocol), now, age
+    )
+    if measured is not None and (total is None or measured.collected >= total.collected):
+        return (measured.value if measured.comparator is None else None), measured
+    albumin = newest(read_labs("albumin", evidence.lab("albumin"), now, protocol), now, age)
+    if total is None or total.comparator or albumin is None or albumin.comparator:
+        return None, total
+    limit = protocol.file.limit
+    low = max(limit.albumin_normal.value - albumin.value, Decimal(0))
+    return total.value + limit.calcium_per_albumin.value * low, total
+
+
+def _qtc(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> Lab | None:
+    lab = newest(read_labs("qtc", evidence.lab("qtc"), now, protocol), now, age)
+    return lab if lab is not None and 250 <= lab.value <= 800 else None
+
+
+def _wide_qrs(
+    evidence: Evidence, conditions: Conditions, now: datetime, age: timedelta, protocol: Protocol
+) -> bool:
+    qrs = newest(read_labs("qrs-duration", evidence.lab("qrs-duration"), now, protocol), now, age)
+    wide = qrs is not None and qrs.at_least(protocol.file.limit.qrs_wide.value)
+    return wide or conditions.state("paced-rhythm") is not None
+
+
+def _dialysis(
+    evidence: Evidence,
+    conditions: Conditions,
+    now: datetime,
+    encounter_id: str | None,
+    protocol: Protocol,
+) -> str | None:
+    """Why the patient counts as on dialysis (ruling 33)."""
+    fact = conditions.state("dialysis")
+    if fact is not None:
+        return fact.label or "dialysis"
+    recent = now - timedelta(days=float(protocol.file.limit.recent_dialysis.value))
+    for resource in (*evidence.of_type("Procedure"), *evidence.of_type("ServiceRequest")):
+        kinds = {
+            kind
+            for coding in codings(resource.code)
+            for kind in codes.procedure_concepts(coding.system or "", coding.code or "")
+        }
+        if not kinds or resource.status in ("entered-in-error", "not-done", "revoked", "draft"):
+            continue
+        period = resource.performedPeriod
+        when = read_instant(
+            resource.performedDateTime
+            or (period.end or period.start if period else None)
+            or resource.authoredOn
+        )
+        here = (
+            encounter_id is not None
+            and resource.encounter is not None
+            and reference_key(resource.encounter.reference) == ("Encounter", encounter_id)
+        )
+        if (when is not None and when.start >= recent) or ("crrt" in kinds and here):
+            return "dialysis procedure on file"
+        if resource.status == "in-progress":
+            return "dialysis in progress"
+    return None
+
+
+def _pregnancy(
+    evidence: Evidence, conditions: Conditions, sex: str | None, now: datetime
+) -> tuple[str | None, str | None]:
+    """(why the patient counts as pregnant, a note when that was ignored) (ruling 36)."""
+    fact = conditions.state("pregnancy") or conditions.state("preeclampsia")
+    found = (fact.label or "pregnancy") if fact is not None else None
+    oldest = now - timedelta(weeks=_PREGNANT_WEEKS)
+    for resource in evidence.lab("pregnancy-status"):
+        when = collected_at(resource)
+        if when is not None and oldest <= when.start <= now and _says_pregnant(resource):
+            found = found or "pregnancy status"
+    if found and sex == "male":
+        return None, "a pregnancy on file of a male patient was ignored"
+    return found, None
+
+
+def _says_pregnant(resource: Resource) -> bool:
+    value = resource.valueCodeableConcept
+    if value is None or status_code(resource.status) not in ("final", "amended", "corrected"):
+        return False
+    return any(c.code in ("LA15173-0", "77386006") for c in codings(value)) or (
+        (value.text or "").strip().lower() == "pregnant"
+    )
+
+
+def _intolerance(evidence: Evidence) -> str | None:
+    """A confirmed intolerance of oral magnesium (AllergyIntolerance)."""
+    for resource in evidence.of_type("AllergyIntolerance"):
+        if status_code(resource.clinicalStatus) in ("inactive", "resolved"):
+            continue
+        if status_code(resource.verificationStatus) in ("refuted", "entered-in-error"):
+            continue
+        for coding in codings(resource.code):
+            drug = codes.drug(coding.system or "", coding.code or "")
+            if drug is not None and drug.groups & {"magnesium", "magnesium-laxative"}:
+                return coding.display or drug.name
+    return None
+
+
+def _fe_mg(
+    evidence: Evidence, medicines: Medicines, now: datetime, protocol: Protocol
+) -> tuple[tuple[Lab, Lab] | None, Decimal | None]:
+    """(urine magnesium and creatinine, fractional excretion in %) when all four results lie
+    within 24 h and not within 24 h of intravenous magnesium (protocol section 10)."""
+    window = timedelta(hours=float(protocol.file.limit.femg_window.value))
+    names = ("urine-magnesium", "urine-creatinine", "creatinine")
+    labs = [newest(read_labs(n, evidence.lab(n), now, protocol), now, window) for n in names]
+    urine_mg, urine_creatinine, creatinine = labs
+    if urine_mg is None or urine_creatinine is None:
+        return None, None
+    urine = (urine_mg, urine_creatinine)
+    plasma = _plasma_magnesium(evidence, now, window, protocol)
+    if creatinine is None or plasma is None or medicines.parenteral_since(window):
+        return urine, None
+    if any(lab.comparator for lab in (*urine, creatinine)):
+        return urine, None
+    below = Decimal("0.7") * plasma.value * urine_creatinine.value
+    if below <= 0:
+        return urine, None
+    return urine, 100 * urine_mg.value * creatinine.value / below
+
+
+def _plasma_magnesium(
+    evidence: Evidence, now: datetime, window: timedelta, protocol: Protocol
+) -> Quantity | None:
+    reading = read_magnesium(evidence, now, protocol, window, (), ())
+    result = reading.result
+    if result is None or not result.usable or result.value is None or result.comparator:
+        return None
+    return Quantity(result.value, "mg/dL")

@@ -1,0 +1,243 @@
+"""Kidney: the renal class, from the lowest of three estimates (protocol section 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from cards.chart.labs import FINAL, Lab, collected_at
+from cards.evidence import Evidence
+from cards.protocol import Protocol
+from cards.quantity import Quantity, lab_value, places
+from cards.resource import Resource, name, status_code
+
+_TEXT_EGFR = re.compile(r"\s*([<>]=?)\s*(\d{1,3}(?:\.\d+)?)\s*\Z")
+_CREATININE = (Decimal("0.1"), Decimal(30))
+_JUST_BELOW = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Kidney:
+    """The renal class R0 to R4 or RU and how it was found.
+
+    ``gfr`` is the lowest estimate in mL/min, unrounded; ``estimates`` are (name, mL/min) of all
+    that were available; ``aki`` the reason for acute kidney injury; ``notes`` what was left out.
+    """
+
+    id: str
+    gfr: Decimal | None = None
+    estimates: tuple[tuple[str, Decimal], ...] = ()
+    measured: datetime | None = None
+    sources: tuple[str, ...] = ()
+    aki: str | None = None
+    dialysis: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def shown(self) -> str:
+        """``R0: eGFR 90, Cockcroft-Gault 111 mL/min``"""
+        if self.dialysis:
+            return f"{self.id}: {self.dialysis}"
+        if not self.estimates:
+            return f"{self.id}: not known"
+        values = ", ".join(f"{label} {places(value, 1)}" for label, value in self.estimates)
+        text = f"{self.id}: {values} mL/min"
+        return f"{text}; {self.aki}" if self.aki else text
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the estimates need of the patient: oldest possible age, sex, weight in kg."""
+
+    oldest: int | None
+    sex: str | None
+    weight: Decimal | None
+
+
+def read_kidney(
+    evidence: Evidence,
+    creatinines: Sequence[Lab],
+    person: Person,
+    now: datetime,
+    age: timedelta,
+    protocol: Protocol,
+    *,
+    dialysis: str | None,
+    esrd: bool,
+    aki_coded: bool,
+) -> Kidney:
+    """The Kidney; ``creatinines`` newest first in mg/dL, ``age`` their limit in this setting."""
+    believed = [
+        lab
+        for lab in creatinines
+        if _CREATININE[0] <= lab.value <= _CREATININE[1] and lab.comparator not in ("<", "<=")
+    ]
+    newest = next((lab for lab in believed if now - lab.collected <= age), None)
+    notes: list[str] = []
+    estimates: list[tuple[str, Decimal]] = []
+    sources: list[str] = []
+    measured: list[datetime] = []
+    if newest is not None:
+        computed = ckd_epi_2021(newest.value, person.oldest, person.sex)
+        if computed is not None:
+            estimates.append(("CKD-EPI 2021", computed))
+        gault = cockcroft_gault(newest.value, person)
+        if gault is not None:
+            estimates.append(("Cockcroft-Gault", gault))
+        elif person.weight is None:
+            notes.append("Cockcroft-Gault left out: weight not known")
+        if estimates:
+            sources.append(newest.source)
+            measured.append(newest.collected)
+    reported = _reported(evidence, now, age, protocol)
+    if reported is not None:
+        lag = timedelta(hours=float(protocol.file.result.egfr_lag.value))
+        old = newest is not None and newest.collected - reported.collected > lag
+        if old and not estimates:
+            notes.append("the reported eGFR is older than the newest creatinine")
+        else:
+            estimates.insert(0, ("eGFR", reported.value))
+            sources.append(reported.source)
+            measured.append(reported.collected)
+    gfr = min((value for _, value in estimates), default=None)
+    kidney = Kidney(
+        _class(gfr, protocol),
+        gfr,
+        tuple(estimates),
+        max(measured, default=None),
+        tuple(sources),
+        notes=tuple(notes),
+    )
+    kidney = _with_injury(kidney, believed, newest, aki_coded, protocol)
+    if dialysis:
+        return replace(kidney, id="R4", dialysis=dialysis)
+    if esrd and kidney.id in ("R0", "R1", "R2", "RU"):
+        return replace(kidney, id="R3", notes=(*kidney.notes, "end-stage renal disease on file"))
+    return kidney
+
+
+def _class(gfr: Decimal | None, protocol: Protocol) -> str:
+    if gfr is None:
+        return "RU"
+    for id_ in ("R0", "R1", "R2"):
+        start = protocol.renal(id_).start
+        if start is not None and gfr >= start:
+            return id_
+    return "R3"
+
+
+def _with_injury(
+    kidney: Kidney,
+    believed: Sequence[Lab],
+    newest: Lab | None,
+    coded: bool,
+    protocol: Protocol,
+) -> Kidney:
+    """Acute kidney injury: at least R2; R1 when creatinine stays low and the GFR is 60 or more
+    (ruling 32)."""
+    reason = _injury(believed, newest, protocol) if newest else None
+    if reason is None and coded:
+        reason = "acute kidney injury on file"
+    if reason is None or kidney.id not in ("R0", "R1"):
+        return replace(kidney, aki=reason) if reason else kidney
+    start = protocol.renal("R0").start
+    mild = (
+        newest is not None
+        and newest.value < protocol.file.limit.creatinine_low.value
+        and kidney.gfr is not None
+        and start is not None
+        and kidney.gfr >= start
+    )
+    return replace(kidney, id="R1" if mild else "R2", aki=reason)
+
+
+def _injury(believed: Sequence[Lab], newest: Lab, protocol: Protocol) -> str | None:
+    limits = protocol.file.limit
+
+    def lowest(days: int) -> Decimal | None:
+        span = timedelta(days=days)
+        return min(
+            (
+                lab.value
+                for lab in believed
+                if lab is not newest and timedelta(0) <= newest.collected - lab.collected <= span
+            ),
+            default=None,
+        )
+
+    two_days, week = lowest(2), lowest(7)
+    if two_days is not None and newest.value - two_days >= limits.creatinine_rise.value:
+        return f"creatinine up {places(newest.value - two_days, 2)} mg/dL in 48 h"
+    if week is not None and newest.value >= week * limits.creatinine_ratio.value:
+        return f"creatinine {places(newest.value / week, 1)} x the lowest of 7 days"
+    return None
+
+
+def _reported(
+    evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol
+) -> Lab | None:
+    """The newest reported eGFR; several at one time: the lowest. ``>x`` counts as x, ``<x`` as
+    just under x when that is R3, else not reported (ruling 29)."""
+    future = now + timedelta(minutes=float(protocol.file.result.future.value))
+    limit = protocol.renal("R2").start
+    found: list[Lab] = []
+    for resource in evidence.lab("egfr"):
+        collected = collected_at(resource)
+        if status_code(resource.status) not in FINAL or collected is None:
+            continue
+        if collected.start > future or now - collected.start > age:
+            continue
+        quantity = _egfr(resource)
+        if quantity is None or quantity.value < 0:
+            continue
+        value: Decimal | None = quantity.value
+        if quantity.comparator in ("<", "<="):
+            below = quantity.value - _JUST_BELOW
+            value = max(below, Decimal(0)) if limit and quantity.value <= limit else None
+        if value is not None:
+            found.append(Lab(Quantity(value, "mL/min"), collected.start, name(resource)))
+    if not found:
+        return None
+    latest = max(lab.collected for lab in found)
+    return min((lab for lab in found if lab.collected == latest), key=lambda lab: (lab.value, lab.source))
+
+
+def _egfr(resource: Resource) -> Quantity | None:
+    if resource.valueQuantity is not None:
+        quantity = lab_value("egfr", resource.valueQuantity)
+        if quantity is not None:
+            return quantity
+        text = bytes(resource.valueQuantity.value).decode().strip('"')
+    else:
+        text = resource.valueString or ""
+    match = _TEXT_EGFR.match(text)
+    return Quantity(Decimal(match[2]), "mL/min", match[1]) if match else None
+
+
+def ckd_epi_2021(creatinine: Decimal, age: int | None, sex: str | None) -> Decimal | None:
+    """CKD-EPI 2021 eGFR in mL/min/1.73 m2 from mg/dL; sex other or unknown: the lower of both.
+
+    Inker et al. 2021: 142 x min(Scr/k, 1)^a x max(Scr/k, 1)^-1.200 x 0.9938^age (x 1.012 female).
+    """
+    if age is None:
+        return None
+
+    def formula(female: bool) -> float:
+        kappa, alpha = (0.7, -0.241) if female else (0.9, -0.302)
+        ratio = float(creatinine) / kappa
+        value = 142 * min(ratio, 1) ** alpha * max(ratio, 1) ** -1.200 * 0.9938**age
+        return value * 1.012 if female else value
+
+    sexes = {"female": (True,), "male": (False,)}.get(sex or "", (True, False))
+    return Decimal(repr(min(formula(female) for female in sexes)))
+
+
+def cockcroft_gault(creatinine: Decimal, person: Person) -> Decimal | None:
+    """Cockcroft-Gault creatinine clearance in mL/min with the actual weight."""
+    if person.oldest is None or person.weight is None:
+        return None
+    value = (140 - person.oldest) * person.weight / (72 * creatinine)
+    value = max(value, Decimal(0))
+    return value if person.sex == "male" else value * Decimal("0.85")

@@ -1,0 +1,83 @@
+"""Decision: every stage of one call, from the chart to the card, kept together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cards.assessment import Assessment, Finding, assess
+from cards.card import response_json
+from cards.chart import Chart, read_chart
+from cards.chart.chart import medication_index
+from cards.evidence import Evidence
+from cards.orders import Orders, draft_medications, read_drafts, relevant
+from cards.plan import Plan, make_plan
+from cards.protocol import Indicator, Protocol
+from cards.quiet import hush
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a decision in words, for a trace: a title and its lines."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Chart, assessment and plan of one call; the findings shown and those hushed."""
+
+    evidence: Evidence
+    orders: Orders
+    protocol: Protocol
+    chart: Chart
+    assessment: Assessment
+    shown: tuple[Finding, ...]
+    hushed: tuple[Finding, ...]
+    plan: Plan | None
+
+    @property
+    def cards(self) -> tuple[Plan, ...]:
+        return (self.plan,) if self.plan is not None else ()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return self.plan.rules if self.plan is not None else ()
+
+    @property
+    def worst(self) -> Indicator | None:
+        return self.plan.indicator if self.plan is not None else None
+
+    def response(self) -> bytes:
+        """The CDS Hooks response as JSON."""
+        return response_json(self.plan, self.assessment, self.protocol)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Every stage in words."""
+        from cards.trace import stages
+
+        return stages(self)
+
+
+def needs_patient(orders: Orders) -> bool:
+    """False for an order hook with nothing magnesium-relevant drafted: no data is needed."""
+    return relevant(orders)
+
+
+def decide(
+    evidence: Evidence,
+    orders: Orders,
+    protocol: Protocol,
+    now: datetime,
+    *,
+    banner: str | None = None,
+) -> Decision:
+    """The Decision for one call. ``now`` is aware; ``banner`` starts every card (test clock)."""
+    medications = medication_index(evidence, draft_medications(orders.drafts))
+    drafts = read_drafts(orders.drafts, medications)
+    chart = read_chart(evidence, orders, drafts, medications, protocol, now)
+    assessment = assess(chart, orders, drafts, protocol)
+    shown, hushed = hush(assessment, evidence.answered, protocol)
+    plan = make_plan(assessment, shown, protocol, banner)
+    return Decision(evidence, orders, protocol, chart, assessment, shown, hushed, plan)

@@ -1,0 +1,37 @@
+"""Orders: the question of one hook call, and what a drafted or active order says.
+
+Everything here reads tolerantly: an order whose dose, unit or route cannot be read is
+incomplete, never wrong (D0).
+"""
+
+from cards.orders.dosage import DoseLine, read_dosage
+from cards.orders.identity import Identity, identify
+from cards.orders.order import (
+    DraftOrder,
+    Given,
+    Orders,
+    draft_medications,
+    lab_drafts,
+    read_drafts,
+    read_given,
+    read_order,
+    relevant,
+    selected,
+)
+
+__all__ = [
+    "DoseLine",
+    "DraftOrder",
+    "Given",
+    "Identity",
+    "Orders",
+    "draft_medications",
+    "identify",
+    "lab_drafts",
+    "read_dosage",
+    "read_drafts",
+    "read_given",
+    "read_order",
+    "relevant",
+    "selected",
+]

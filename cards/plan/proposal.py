@@ -1,0 +1,309 @@
+"""Proposal: one suggestion a clinician can accept: orders to create, change or remove."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from cards import codes
+from cards.assessment import Assessment, Finding, Offer
+from cards.chart import Chart
+from cards.orders import DraftOrder, lab_drafts
+from cards.phrase import bare
+from cards.protocol import Protocol
+from cards.quantity import SaltMass, places, plain
+
+_RECHECK = re.compile(r"(end|start)\+(\d+)([hd])\Z")
+_MORNING = 6
+_SETTLE = timedelta(hours=6)
+LAB_NAMES = {
+    "magnesium": "magnesium level",
+    "creatinine": "creatinine",
+    "potassium": "potassium level",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One order of a regimen: a dose in grams (parenteral) or milligrams, and how it is given.
+
+    ``minutes`` is the infusion time; ``bound`` how long an oral order lasts, in days.
+    """
+
+    offer: Offer
+    dose: Decimal
+    minutes: int | None
+    bound: int | None
+    start: datetime
+
+    @property
+    def end(self) -> datetime:
+        option = self.offer.option
+        if self.minutes:
+            return self.start + timedelta(minutes=self.minutes)
+        if option.count and option.every_hours:
+            return self.start + timedelta(hours=option.every_hours * (option.count - 1))
+        return self.start
+
+    def amount(self) -> str:
+        """``2 g (8.1 mmol, 16.2 mEq)`` or ``500 mg (302 mg elemental)``."""
+        product = self.offer.product
+        if product.route in ("iv", "im"):
+            salt = SaltMass(self.dose * 1000, "sulfate")
+            return f"{plain(self.dose)} g ({places(salt.mmol, 1)} mmol, {places(salt.meq, 1)} mEq)"
+        if product.salt == "oxide":
+            elemental = SaltMass(self.dose, "oxide").elemental.mg
+            return f"{plain(self.dose)} mg ({places(elemental, 0)} mg elemental)"
+        return f"{plain(self.dose)} mg elemental"
+
+    def how(self) -> str:
+        """``IV over 20 min (100 mg/min)``, ``at night``, ``twice daily``, …"""
+        option = self.offer.option
+        if self.offer.route == "iv":
+            rate = self.dose * 1000 / Decimal(self.minutes or 1)
+            return f"IV over {span(self.minutes or 0)} ({places(rate, 1)} mg/min)"
+        if self.offer.route == "im":
+            return f"IM every {option.every_hours} h for {option.count} doses"
+        times = {1: "once daily", 2: "twice daily", 3: "three times daily"}
+        often = times.get(option.per_day or 1, f"{option.per_day} times daily")
+        return f"by mouth {'at night' if option.at_night else often} for {self.bound} days"
+
+    def text(self) -> str:
+        """The dosage text of the order: g first, then mmol and mEq, rate, diluent and time."""
+        product = self.offer.product
+        parts = [f"{self.amount()} {self.how()}"]
+        if product.diluent:
+            parts.append(product.diluent)
+        if self.offer.route == "po":
+            parts.append(f"{places(self.offer.daily_mmol, 1)} mmol a day")
+        return "; ".join(parts)
+
+    def short(self) -> str:
+        """``magnesium sulfate 2 g IV over 20 min``"""
+        product = self.offer.product
+        unit = "g" if self.offer.parenteral else "mg"
+        dose = f"{product.substance} {plain(self.dose)} {unit}"
+        if self.offer.route == "iv":
+            return f"{dose} IV over {span(self.minutes or 0)}"
+        option = self.offer.option
+        if self.offer.route == "im":
+            return f"{dose} IM every {option.every_hours} h x {option.count}"
+        if option.at_night:
+            return f"{dose} at night"
+        return f"{dose} {'twice' if option.per_day == 2 else f'{option.per_day} times'} daily"
+
+
+def span(minutes: int) -> str:
+    """``20 min``, ``2 h``"""
+    return f"{minutes // 60} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} min"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDrug:
+    step: Step
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDraft:
+    draft: DraftOrder
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOrder:
+    reference: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateLab:
+    """``lab`` is a LAB_NAMES key; ``code`` its LOINC code; ``at`` when it is to be drawn."""
+
+    lab: str
+    code: str
+    display: str
+    at: datetime
+    position: int
+
+
+Action = CreateDrug | UpdateDraft | DeleteOrder | CreateLab
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    label: str
+    key: str
+    recommended: bool
+    actions: tuple[Action, ...]
+
+    @property
+    def drug(self) -> bool:
+        return any(isinstance(action, CreateDrug | UpdateDraft) for action in self.actions)
+
+
+def propose(
+    assessment: Assessment, findings: tuple[Finding, ...], protocol: Protocol
+) -> tuple[Proposal, ...]:
+    """The Proposals of a card that shows these findings, the recommended one first."""
+    actor = next((f for f in findings if f.act in ("remove", "update", "replace", "offer")), None)
+    offers: tuple[Offer, ...] = ()
+    draft = None
+    if assessment.patient_view:
+        offers = assessment.offers if findings[0].act != "lab" else ()
+    elif actor is not None and actor.act == "remove" and actor.draft is not None:
+        return (_removal(actor.draft),)
+    elif actor is not None:
+        draft = actor.draft if actor.act in ("update", "replace") else None
+        offers = assessment.infusion_offers if actor.act == "update" else assessment.offers
+    updating = actor is not None and actor.act == "update"
+    found = [_proposal(o, draft, assessment, protocol, updating=updating) for o in offers]
+    if not found:
+        labs = _labs(assessment, findings, protocol)
+        return (labs,) if labs is not None else ()
+    found.sort(key=lambda proposal: not proposal.recommended)
+    return tuple(found)
+
+
+def _removal(draft: DraftOrder) -> Proposal:
+    label = bare(draft.label, 60)
+    delete = DeleteOrder(f"MedicationRequest/{draft.resource.id}", label)
+    actions = (delete,) if draft.resource.id else ()
+    return Proposal(f"Remove {label}", "remove", False, actions)
+
+
+def _proposal(
+    offer: Offer,
+    draft: DraftOrder | None,
+    assessment: Assessment,
+    protocol: Protocol,
+    *,
+    updating: bool,
+) -> Proposal:
+    chart = assessment.chart
+    rechecks = _rechecks(offer, chart, protocol)
+    steps = _steps(offer, chart.now, rechecks)
+    actions: list[Action] = []
+    if draft is not None and updating and offer.route == "iv" and draft.resource.id:
+        actions.append(UpdateDraft(draft, steps[0]))
+        actions += [CreateDrug(step, n + 1) for n, step in enumerate(steps[1:])]
+        draft = None
+    else:
+        actions += [CreateDrug(step, n) for n, step in enumerate(steps)]
+    drawn = _draw_times(rechecks, steps[-1], chart.now)
+    actions += [
+        _lab("magnesium", chart, at, len(actions) + n) for n, at in enumerate(drawn)
+    ]
+    if draft is not None and draft.resource.id:
+        actions.append(
+            DeleteOrder(f"MedicationRequest/{draft.resource.id}", bare(draft.label, 60))
+        )
+    if offer.route == "po":
+        result = chart.magnesium.result
+        for order in chart.medicines.oral_before(result.collected if result else None):
+            if order.resource.id:
+                actions.append(DeleteOrder(order.reference, bare(order.label, 60)))
+    label = " then ".join(step.short() for step in steps)
+    if drawn:
+        label += ", with follow-up level"
+    key = f"{offer.regimen.id}/{offer.option.product}/{offer.option.dose}/{offer.option.minutes}/{offer.option.per_day}"
+    return Proposal(label[0].upper() + label[1:], key, offer.star, tuple(actions))
+
+
+def _steps(offer: Offer, now: datetime, rechecks: tuple[str, ...]) -> tuple[Step, ...]:
+    option = offer.option
+    bound = _bound(rechecks) if offer.route == "po" else None
+    first = Step(offer, option.dose, option.minutes, bound, now)
+    if option.then_dose is None:
+        return (first,)
+    return first, Step(offer, option.then_dose, option.then_minutes, None, first.end)
+
+
+def _bound(rechecks: tuple[str, ...]) -> int:
+    """Days an oral order lasts: until its recheck (protocol section 6)."""
+    for recheck in rechecks:
+        match = _RECHECK.match(recheck)
+        if match:
+            amount = int(match[2])
+            return max(amount if match[3] == "d" else amount // 24, 1)
+    return 1
+
+
+def _rechecks(offer: Offer, chart: Chart, protocol: Protocol) -> tuple[str, ...]:
+    result = chart.magnesium.result
+    acts_as = result.acts_as if result else None
+    for row in protocol.file.followup:
+        if offer.route not in row.routes:
+            continue
+        if row.regimens and offer.regimen.id not in row.regimens:
+            continue
+        when = row.when
+        if when.classes and acts_as not in when.classes:
+            continue
+        if when.settings and chart.setting not in when.settings:
+            continue
+        if when.renal and chart.kidney.id not in when.renal:
+            continue
+        return row.recheck
+    return ()
+
+
+def _draw_times(rechecks: tuple[str, ...], step: Step, now: datetime) -> list[datetime]:
+    times: list[datetime] = []
+    for recheck in rechecks:
+        match = _RECHECK.match(recheck)
+        if match is None:
+            at = _next_morning(step.end + _SETTLE)
+        else:
+            amount = timedelta(hours=int(match[2]) * (24 if match[3] == "d" else 1))
+            at = (step.end if match[1] == "end" else now) + amount
+        # Two draws within the hour are one draw.
+        if all(abs(at - other) > timedelta(hours=1) for other in times):
+            times.append(at)
+    return times
+
+
+def _next_morning(earliest: datetime) -> datetime:
+    """The next 06:00 of the site's timezone that is not before ``earliest`` (ruling 60)."""
+    morning = earliest.replace(hour=_MORNING, minute=0, second=0, microsecond=0)
+    return morning if morning >= earliest else morning + timedelta(days=1)
+
+
+def _lab(lab: str, chart: Chart, at: datetime, position: int) -> CreateLab:
+    code = codes.lab_codes(lab)[0]
+    if lab == "magnesium":
+        result = chart.magnesium.result
+        # The lab asks for what the laboratory sends (ruling 60).
+        code = "2601-3" if result is not None and result.code == "2601-3" else "19123-9"
+    display = codes.display(codes.LOINC, code) or LAB_NAMES[lab]
+    return CreateLab(lab, code, display, at, position)
+
+
+def _labs(
+    assessment: Assessment, findings: tuple[Finding, ...], protocol: Protocol
+) -> Proposal | None:
+    """A suggestion of laboratory orders alone: what the findings and the stops ask for."""
+    wanted: list[str] = []
+    for finding in findings:
+        wanted += finding.labs
+    asks = any(f.act in ("offer", "update", "replace") for f in findings) or (
+        assessment.patient_view and findings[0].rule != "arrest"
+    )
+    if asks and not protocol.file.followup and not wanted:
+        return None
+    result = assessment.chart.magnesium.result
+    low = result is not None and (result.low or result.problems)
+    if asks and low and assessment.stops.met("H2-unknown"):
+        wanted.append("creatinine")
+    if asks and low and assessment.stops.met("H9", "H10"):
+        wanted.append("magnesium")
+    ordered = lab_drafts(assessment.orders.drafts)
+    labs = [lab for lab in dict.fromkeys(wanted) if lab not in ordered]
+    if not labs:
+        return None
+    chart = assessment.chart
+    actions = tuple(_lab(lab, chart, chart.now, n) for n, lab in enumerate(labs))
+    names = " and ".join(LAB_NAMES[lab] for lab in labs)
+    return Proposal(f"Order {names} now", "labs/" + "+".join(labs), False, actions)

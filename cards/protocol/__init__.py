@@ -1,0 +1,41 @@
+"""Protocol: the clinical numbers and words, read once from a TOML file into frozen types."""
+
+from cards.protocol.model import (
+    CLASSES,
+    FLAGS,
+    LOW,
+    ActsAs,
+    Band,
+    Followup,
+    Indicator,
+    Option,
+    Product,
+    Regimen,
+    Renal,
+    Rule,
+    Stop,
+    When,
+)
+from cards.protocol.parse import PROFILES, Protocol, ProtocolError, parse_protocol, shipped
+
+__all__ = [
+    "CLASSES",
+    "FLAGS",
+    "LOW",
+    "PROFILES",
+    "ActsAs",
+    "Band",
+    "Followup",
+    "Indicator",
+    "Option",
+    "Product",
+    "Protocol",
+    "ProtocolError",
+    "Regimen",
+    "Renal",
+    "Rule",
+    "Stop",
+    "When",
+    "parse_protocol",
+    "shipped",
+]

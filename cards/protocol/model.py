@@ -1,0 +1,400 @@
+"""The types of a protocol file: frozen, strict, every number with unit, source and why.
+
+A reader of a file meets: ``[protocol]``, ``[sources]``, ``[result]``, ``[limit.*]``,
+``[[band]]``, ``[[renal]]``, ``[rule.*]``, ``[stop.*]``, ``[product.*]``, ``[[regimen]]``,
+``[[followup]]``, ``[[interaction]]``, ``[wording.*]``, ``[[relaxed]]``. There is no rule
+language: bands, tables and switches only; the logic is in ``cards/assessment`` and
+``cards/plan``.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Indicator = Literal["info", "warning", "critical"]
+ActsAs = Literal["severe", "moderate", "mild", "normal", "high", "toxic"]
+RenalId = Literal["R0", "R1", "R2", "R3", "R4", "RU"]
+Setting = Literal["inpatient", "ambulatory"]
+CLASSES: tuple[ActsAs, ...] = ("severe", "moderate", "mild", "normal", "high", "toxic")
+LOW: frozenset[str] = frozenset({"severe", "moderate", "mild"})
+FLAGS = (
+    "life",
+    "symp",
+    "risk",
+    "noent",
+    "giloss",
+    "oral-first-step",
+    "oral-full-dose",
+    "anticoagulant",
+    "platelets-low",
+)
+Flag = Literal[
+    "life",
+    "symp",
+    "risk",
+    "noent",
+    "giloss",
+    "oral-first-step",
+    "oral-full-dose",
+    "anticoagulant",
+    "platelets-low",
+]
+
+
+def _finite(value: Decimal) -> Decimal:
+    if not value.is_finite():
+        raise ValueError("a number must be finite")
+    return value
+
+
+Number = Annotated[Decimal, AfterValidator(_finite)]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=False, populate_by_name=True
+    )
+
+
+class Cited(Model):
+    """Something that rests on sources (keys of ``[sources]``) and seed statements.
+
+    ``A`` as a source marks a design choice where sources are silent or disagree; such an entry
+    must say why.
+    """
+
+    sources: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[str, ...] = ()
+    why: str = ""
+
+
+class Limit(Cited):
+    value: Number
+    unit: str
+    why: str = Field(min_length=1)
+
+
+class Head(Model):
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    title: str = Field(min_length=1)
+    authors: tuple[str, ...] = Field(min_length=1)
+    reviewers: tuple[str, ...] = ()
+    reviewed: date
+    review_due: date
+    notice: str = Field(min_length=1)
+
+
+class SiteCode(Model):
+    """A site's own code for a lab: ``unit`` says which unit it is sent in (ruling 20)."""
+
+    lab: Literal["magnesium"]
+    system: str = Field(min_length=1)
+    code: str = Field(min_length=1)
+    unit: str | None = None
+    why: str = Field(min_length=1)
+
+
+class Result(Model):
+    """How a magnesium result is read (protocol section 1)."""
+
+    quantise: Limit
+    stale: Literal["repeat", "silent"] = "repeat"
+    age_inpatient: Limit
+    age_ambulatory: Limit
+    age_creatinine_inpatient: Limit
+    age_creatinine_ambulatory: Limit
+    age_weight_inpatient: Limit
+    age_weight_ambulatory: Limit
+    egfr_lag: Limit
+    future: Limit
+    range_middle_low: Limit
+    range_middle_high: Limit
+    verify_below: Limit
+    verify_above: Limit
+    edta_magnesium: Limit
+    edta_potassium: Limit
+    edta_calcium: Limit
+    edta_window: Limit
+    borderline_high: Limit
+    not_equilibrated: Limit
+    site_codes: tuple[SiteCode, ...] = ()
+
+
+class Limits(Model):
+    """The numbers the rules share."""
+
+    infusion_rate: Limit
+    fast_rate: Limit
+    single_iv: Limit
+    daily_parenteral: Limit
+    single_im: Limit
+    iv_concentration: Limit
+    unknown_weight_iv: Limit
+    weight_floor: Limit
+    weight_jump: Limit
+    weight_low: Limit
+    weight_high: Limit
+    adult_age: Limit
+    bedside_dose: Limit
+    emergency_spent: Limit
+    one_off_end: Limit
+    oral_daily: Limit
+    oral_full_dose: Limit
+    oxide_daily: Limit
+    half_dose_iv: Limit
+    half_dose_oral: Limit
+    supplement_high: Limit
+    high_card: Limit
+    obstetric_high: Limit
+    platelets: Limit
+    potassium_low: Limit
+    potassium_at_risk: Limit
+    potassium_urgent: Limit
+    calcium_recheck: Limit
+    calcium_urgent: Limit
+    calcium_ionized: Limit
+    calcium_per_albumin: Limit
+    albumin_normal: Limit
+    qtc_long: Limit
+    qtc_borderline: Limit
+    qrs_wide: Limit
+    qtc_wide_allowance: Limit
+    creatinine_rise: Limit
+    creatinine_ratio: Limit
+    creatinine_low: Limit
+    femg_low: Limit
+    femg_high: Limit
+    femg_window: Limit
+    refractory_iv: Limit
+    refractory_iv_window: Limit
+    refractory_oral_days: Limit
+    maintenance_window: Limit
+    new_event: Limit
+    recent_dialysis: Limit
+    magnesium_lab_interval: Limit
+    monitoring_magnesium: Limit
+    short_infusion: Limit
+    quiet: Limit
+    accepted_unseen: Limit
+
+
+class Band(Cited):
+    """An interval of magnesium in mg/dL; ``acts_as`` is the class the rules speak of."""
+
+    name: str = Field(min_length=1)
+    acts_as: ActsAs
+    low: Number | None = None
+    low_inclusive: bool = True
+    high: Number | None = None
+    high_inclusive: bool = False
+    unit: Literal["mg/dL"] = "mg/dL"
+    indicator: Indicator | Literal["none"]
+    why: str = Field(min_length=1)
+
+    def holds(self, value: Decimal) -> bool:
+        if self.low is not None and (
+            value < self.low or (value == self.low and not self.low_inclusive)
+        ):
+            return False
+        return not (
+            self.high is not None
+            and (value > self.high or (value == self.high and not self.high_inclusive))
+        )
+
+    @property
+    def interval(self) -> str:
+        """``1.20 < v < 1.50``"""
+        low = "" if self.low is None else f"{self.low} {'<=' if self.low_inclusive else '<'} "
+        high = "" if self.high is None else f" {'<=' if self.high_inclusive else '<'} {self.high}"
+        return f"{low}v{high}"
+
+
+class Renal(Cited):
+    """One renal class; ``start`` is its lower bound in mL/min, inclusive."""
+
+    id: RenalId
+    start: Number | None = None
+    intravenous: Literal["full", "half", "refuse"]
+    cap_g: Number
+    cap_g_per_kg: Number | None = None
+    oral: Literal["full", "reduced", "refuse"]
+    says: str = Field(min_length=1)
+    why: str = Field(min_length=1)
+
+
+class Rule(Cited):
+    """A finding that can be a card: its title, its indicator (by class where it differs)."""
+
+    title: str = Field(min_length=1)
+    indicator: Indicator | dict[ActsAs, Indicator]
+    says: str = ""
+
+    def indicator_for(self, acts_as: str | None) -> Indicator:
+        if isinstance(self.indicator, str):
+            return self.indicator
+        found = self.indicator.get(acts_as)  # type: ignore[call-overload]
+        return found if found is not None else "info"
+
+
+class Stop(Cited):
+    """A hard stop: what it blocks, whether life-threatening arrhythmia is exempt."""
+
+    title: str = Field(min_length=1)
+    blocks: Literal["all", "parenteral"]
+    life_exempt: bool = False
+    says: str = Field(min_length=1)
+
+
+class Product(Model):
+    """What a pharmacy gives: codings in order of preference, text, strength.
+
+    ``salt`` decides the arithmetic; ``elemental_mg`` per ``unit_mg`` is stated for salts whose
+    content is labelled. ``round_to_mg`` is what the pharmacy stocks. ``substance`` is the drug
+    as a card names it.
+    """
+
+    substance: str = Field(min_length=1)
+    route: Literal["iv", "im", "po"]
+    salt: Literal["sulfate", "oxide", "lactate", "chloride", "glycinate"]
+    codings: tuple[ProductCode, ...] = Field(min_length=1)
+    text: str = Field(min_length=1)
+    diluent: str = ""
+    dose_unit: Literal["g", "mg"]
+    unit_mg: Number | None = None
+    elemental_mg: Number | None = None
+    round_to_mg: Number | None = None
+
+
+class ProductCode(Model):
+    system: Literal["rxnorm", "ndc"] | str
+    code: str = Field(min_length=1)
+    display: str = Field(min_length=1)
+
+
+class When(Model):
+    """A row's condition: every stated part must hold; an unstated part always holds."""
+
+    classes: tuple[ActsAs, ...] = ()
+    bands: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    without: tuple[Flag, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    renal: tuple[RenalId, ...] = ()
+    weight_from: Number | None = None
+    weight_to: Number | None = None
+
+
+class Option(Model):
+    """One way to treat: product, dose and how it is given; ``star`` marks the recommended."""
+
+    product: str
+    dose: Number = Field(gt=0)
+    minutes: int | None = Field(default=None, gt=0)
+    per_day: int | None = Field(default=None, gt=0)
+    count: int | None = Field(default=None, gt=0)
+    every_hours: int | None = Field(default=None, gt=0)
+    at_night: bool = False
+    star: bool = False
+    when: When = When()
+    then_dose: Number | None = Field(default=None, gt=0)
+    then_minutes: int | None = Field(default=None, gt=0)
+
+
+class Regimen(Cited):
+    """A row of the regimen table: the first row of which ``when`` holds decides.
+
+    ``else_next``: when the starred option cannot be given (stop, cap), the next row that holds
+    decides instead.
+    """
+
+    id: str = Field(min_length=1)
+    when: When
+    offer: tuple[Option, ...]
+    else_next: bool = False
+    why: str = Field(min_length=1)
+
+
+class Followup(Cited):
+    """When magnesium is measured again: first row that holds. ``recheck`` entries are
+    ``end+6h``, ``start+48h``, ``start+14d`` or ``next-morning``."""
+
+    routes: tuple[Literal["iv", "im", "po"], ...]
+    regimens: tuple[str, ...] = ()
+    when: When = When()
+    recheck: tuple[Annotated[str, Field(pattern=r"^(?:(?:end|start)\+\d+[hd]|next-morning)$")], ...]
+
+
+class Interaction(Cited):
+    """Hours apart from oral magnesium, by ingredient name (protocol section 9)."""
+
+    drug: str = Field(min_length=1)
+    says: str = Field(min_length=1)
+
+
+class Wording(Cited):
+    text: str = Field(min_length=1)
+
+
+class Wordings(Model):
+    """The words drug cards carry (protocol section 10a)."""
+
+    monitoring: Wording
+    ecg: Wording
+    antidote: Wording
+    reassess: Wording
+    oral_after_iv: Wording
+    oral_taking: Wording
+    oral_recheck: Wording
+    oral_stopping: Wording
+    symptoms: Wording
+    target: Wording
+    platinum: Wording
+    alternatives: Wording
+    diet: Wording
+    giloss: Wording
+    refractory: Wording
+    specialist: Wording
+    high: Wording
+    toxic: Wording
+    torsades: Wording
+    emergency: Wording
+    potassium: Wording
+    potassium_urgent: Wording
+    calcium_recheck: Wording
+    calcium_now: Wording
+    cautions: Wording
+    review: Wording
+    maintenance: Wording
+    pregnancy_limit: Wording
+
+
+class Relaxed(Model):
+    """A site's decision to relax a named requirement; shown in red and on every card."""
+
+    stop: Literal["RU", "H4", "H5", "H7", "H8", "weight-unknown"]
+    approver: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class ProtocolFile(Model):
+    """A whole protocol file as parsed; ``cards.protocol.Protocol`` adds name, hash, index."""
+
+    protocol: Head
+    sources: dict[str, str]
+    result: Result
+    limit: Limits
+    band: tuple[Band, ...] = Field(min_length=1)
+    renal: tuple[Renal, ...] = Field(min_length=1)
+    rule: dict[str, Rule]
+    stop: dict[str, Stop]
+    product: dict[str, Product]
+    regimen: tuple[Regimen, ...] = Field(min_length=1)
+    followup: tuple[Followup, ...] = ()
+    interaction: tuple[Interaction, ...] = ()
+    wording: Wordings
+    relaxed: tuple[Relaxed, ...] = ()

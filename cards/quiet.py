@@ -1,0 +1,93 @@
+"""Quiet: which findings are hushed, from what was answered to earlier cards (section 11).
+
+Advice that was answered stays quiet for a day; safety checks of an order are never quiet,
+except for the identical draft. An accepted card is quiet only while its order can be seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import timedelta
+
+from cards.assessment import Assessment, Finding
+from cards.evidence import Answered
+from cards.orders import DraftOrder
+from cards.protocol import CLASSES, Protocol
+
+NEVER_QUIET = frozenset("D1 D1-select D1-sign D3 D4 D5 D8 D9 D10 D11 D12 D13 D16 D16-r2".split())
+
+
+def hush(
+    assessment: Assessment, answered: Iterable[Answered], protocol: Protocol
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """(findings to show, findings hushed), each worst first."""
+    recent = [a for a in answered if _within(a, assessment, protocol)]
+    shown, hushed = [], []
+    for finding in assessment.findings:
+        quiet = any(_quiets(a, finding, assessment, protocol) for a in recent)
+        (hushed if quiet else shown).append(finding)
+    return tuple(shown), tuple(hushed)
+
+
+def result_key(assessment: Assessment) -> str:
+    """Identifies the deciding result of a finding."""
+    result = assessment.chart.magnesium.result
+    return result.source if result is not None else ""
+
+
+def draft_key(draft: DraftOrder | None) -> str | None:
+    """Identifies a draft by its content: the identical draft, not merely its id."""
+    return hashlib.sha256(draft.raw).hexdigest() if draft is not None and draft.raw else None
+
+
+def alarms(assessment: Assessment) -> frozenset[str]:
+    """The stops and urgent flags that hold: a new one ends the quiet."""
+    names = {stop.id for stop in assessment.stops.holding}
+    names |= {flag for flag in ("life", "symp", "torsades") if assessment.flags.met(flag)}
+    return frozenset(names)
+
+
+def _within(answer: Answered, assessment: Assessment, protocol: Protocol) -> bool:
+    span = timedelta(hours=float(protocol.file.limit.quiet.value))
+    if answer.rule == "maintenance":
+        span = timedelta(days=float(protocol.file.limit.maintenance_window.value))
+    return timedelta(0) <= assessment.chart.now - answer.at < span
+
+
+def _quiets(
+    answer: Answered, finding: Finding, assessment: Assessment, protocol: Protocol
+) -> bool:
+    if answer.rule != finding.rule or answer.result != result_key(assessment):
+        return False
+    if finding.rule in NEVER_QUIET:
+        key = draft_key(finding.draft)
+        return answer.outcome == "overridden" and key is not None and answer.draft == key
+    if alarms(assessment) - answer.alarms or _worse(answer, assessment):
+        return False
+    if answer.outcome == "overridden":
+        return True
+    unseen = timedelta(minutes=float(protocol.file.limit.accepted_unseen.value))
+    return _order_seen(assessment) or assessment.chart.now - answer.at < unseen
+
+
+def _worse(answer: Answered, assessment: Assessment) -> bool:
+    result = assessment.chart.magnesium.result
+    acts_as = result.acts_as if result is not None else None
+    if acts_as is None or answer.acts_as is None:
+        return False
+    now, then = CLASSES.index(acts_as), CLASSES.index(answer.acts_as)  # type: ignore[arg-type]
+    normal = CLASSES.index("normal")
+    return now < then if now < normal else now > then
+
+
+def _order_seen(assessment: Assessment) -> bool:
+    """Whether magnesium is in the session, active or administered."""
+    medicines = assessment.chart.medicines
+    result = assessment.chart.magnesium.result
+    return bool(
+        any(draft.magnesium is not None for draft in assessment.drafts)
+        or medicines.running_parenteral()
+        or medicines.running_oral()
+        or medicines.given_since(result.collected if result else None)
+    )

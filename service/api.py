@@ -1,0 +1,289 @@
+"""The routes for machines. Thin: HTTP in, a function of the service, HTTP out.
+
+A route asks for authentication unless it is marked ``open_to_all``; CORS preflight never does.
+Every answer that is not 2xx is a FHIR OperationOutcome, and carries the CORS headers too:
+without them a web client cannot read it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from html import escape
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Flask, Request, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from cards import protocol as protocols
+from cards.protocol import Protocol
+from service.answer import answer
+from service.discovery import discovery
+from service.errors import (
+    BadRequest,
+    ServiceError,
+    TooLarge,
+    Unexpected,
+    UnknownService,
+    WrongContentType,
+    WrongMethod,
+)
+from service.feedback import read_feedback
+from service.hooks import SERVICES
+from service.observe import CONTENT_TYPE, Observer, RequestLine, correlation_id, metrics, where
+from service.openapi import openapi
+from service.settings import Settings
+
+JSON = "application/json"
+# What clients call JSON; the first is the specification's, the others are FHIR's, old and new.
+_JSON_TYPES = frozenset({JSON, "application/fhir+json", "application/json+fhir"})
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Max-Age": "600",
+}
+# A method is free text of the caller: only these are logged.
+_METHODS = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "DELETE", "PATCH"})
+View = TypeVar("View", bound=Callable[..., Response])
+
+
+def _let_in(request: Request) -> str | None:
+    """Open mode: everyone who reaches the loopback interface. Returns the client's name."""
+    return None
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes work with; made once, shared by all threads.
+
+    ``authenticate`` returns the caller's name or raises NotAuthenticated.
+    """
+
+    settings: Settings
+    protocol: Protocol
+    now: Callable[[], datetime]
+    observer: Observer
+    authenticate: Callable[[Request], str | None] = _let_in
+    origins: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origins", frozenset(self.settings.origins))
+
+    @cached_property
+    def discovery(self) -> bytes:
+        return discovery(self.protocol)
+
+    @cached_property
+    def openapi(self) -> bytes:
+        return openapi()
+
+    def review_overdue(self) -> bool:
+        """Whether the protocol's review date has passed: the service runs, and says so."""
+        return self.now().date() > self.protocol.review_due
+
+
+def open_to_all(view: View) -> View:
+    """Marks a route that asks for no authentication."""
+    view.open_to_all = True  # type: ignore[attr-defined]
+    return view
+
+
+def add_routes(app: Flask, service: Service) -> None:
+    """Gives the application its routes, its errors and its headers."""
+    # One byte more than is accepted: a chunked body is cut there without a word (_body looks).
+    app.config["MAX_CONTENT_LENGTH"] = service.settings.max_body + 1
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    _Door(app, service)
+
+    def route(rule: str, view: Callable[..., Response], method: str = "GET") -> None:
+        app.add_url_rule(rule, view_func=view, methods=[method], provide_automatic_options=False)
+
+    def cds_services() -> Response:
+        return _json(service.discovery)
+
+    def hook(service_id: str) -> Response:
+        if service_id not in SERVICES:
+            raise UnknownService
+        line: RequestLine = g.line
+        line.service = service_id
+        settings = service.settings
+        given = answer(
+            _body(line, settings.max_body),
+            service_id,
+            service.now(),
+            service.protocol,
+            mode=settings.mode,
+            clock=settings.clock,
+        )
+        decision, evidence = given.decision, given.evidence
+        line.mode = settings.mode
+        line.protocol = given.protocol.hash[:12]
+        line.cards, line.worst = len(decision.cards), decision.worst
+        line.rules = tuple(decision.rules)
+        line.gaps = tuple(evidence.gaps)
+        line.unread, line.set_aside = len(evidence.unread), len(evidence.set_aside)
+        service.observer.cards(service_id, [card.indicator for card in decision.cards])
+        service.observer.unread([lost.need for lost in evidence.unread])
+        response = _json(given.body)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def feedback(service_id: str) -> Response:
+        line: RequestLine = g.line
+        if service_id in SERVICES:
+            line.service = service_id
+        taken = read_feedback(_body(line, service.settings.max_body), service_id)
+        line.feedback = len(taken.items)
+        # Not stored yet (service.feedback); counted, so that nothing is pretended.
+        service.observer.feedback(service_id, [item.outcome for item in taken.items])
+        if taken.bad:
+            raise BadRequest(*taken.bad)
+        return _json(b"{}")
+
+    def openapi_json() -> Response:
+        return _json(service.openapi)
+
+    @open_to_all
+    def healthz() -> Response:
+        return _json(b'{"status":"ok"}')
+
+    @open_to_all
+    def readyz() -> Response:
+        protocol = service.protocol
+        return _json(
+            msgspec.json.encode(
+                {
+                    "status": "ready",
+                    "protocol": {
+                        "name": protocol.name,
+                        "version": protocol.version,
+                        "hash": protocol.hash,
+                        "reviewDue": protocol.review_due,
+                        "reviewOverdue": service.review_overdue(),
+                    },
+                }
+            )
+        )
+
+    def metrics_text() -> Response:
+        return Response(metrics(), content_type=CONTENT_TYPE)
+
+    @open_to_all
+    def protocol_text() -> Response:
+        return Response(
+            protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
+        )
+
+    def start_page() -> Response:
+        return Response(_START.format(title=escape(service.protocol.title)), mimetype="text/html")
+
+    route("/cds-services", cds_services)
+    route("/cds-services/<service_id>", hook, "POST")
+    route("/cds-services/<service_id>/feedback", feedback, "POST")
+    route("/openapi.json", openapi_json)
+    route("/healthz", healthz)
+    route("/readyz", readyz)
+    route("/metrics", metrics_text)
+    route("/protocol", protocol_text)
+    route("/", start_page)
+
+
+_START = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Repletion</title></head><body>
+<h1>Repletion</h1>
+<p>A CDS Hooks service for magnesium replacement. Protocol: {title}.</p>
+<ul><li><a href="protocol">what it decides</a></li>
+<li><a href="cds-services">its CDS Hooks services</a></li>
+<li><a href="openapi.json">its description for machines</a></li></ul>
+</body></html>
+"""
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, content_type=JSON)
+
+
+def _body(line: RequestLine, most: int) -> bytes:
+    if request.mimetype not in _JSON_TYPES or request.headers.get("Content-Encoding"):
+        raise WrongContentType
+    body = request.get_data(cache=False)
+    line.bytes_in = len(body)
+    if len(body) > most:
+        raise TooLarge
+    return body
+
+
+class _Door:
+    """What every request passes on its way in and out: who, how long, CORS, errors, the log."""
+
+    def __init__(self, app: Flask, service: Service) -> None:
+        self._app, self._service = app, service
+        app.before_request(self.enter)
+        app.after_request(self.leave)
+        app.register_error_handler(Exception, self.fail)
+
+    def enter(self) -> Response | None:
+        g.started = time.perf_counter()
+        g.line = RequestLine(correlation_id(request.headers.get("traceparent")))
+        if request.method == "OPTIONS" and not isinstance(request.routing_exception, NotFound):
+            response = Response(status=204)
+            response.headers.update(_PREFLIGHT)
+            del response.headers["Content-Type"]
+            return response
+        view = self._app.view_functions.get(request.endpoint or "")
+        if not getattr(view, "open_to_all", False):
+            g.line.client = self._service.authenticate(request)
+        return None
+
+    def fail(self, error: Exception) -> Response:
+        line: RequestLine = g.line
+        answered = _as_ours(error, line.correlation_id)
+        line.error = type(answered).__name__
+        if isinstance(answered, Unexpected):
+            line.error, line.where = type(error).__name__, where(error)
+        response = _json(answered.outcome(), answered.status)
+        response.headers.update(answered.headers())
+        return response
+
+    def leave(self, response: Response) -> Response:
+        line: RequestLine = g.line
+        headers = response.headers
+        headers["X-Correlation-Id"] = line.correlation_id
+        self._allow_origin(headers)
+        line.method = request.method if request.method in _METHODS else "?"
+        line.route = request.url_rule.rule if request.url_rule is not None else "?"
+        line.status = response.status_code
+        line.bytes_out = response.content_length or 0
+        line.ms = round((time.perf_counter() - g.started) * 1000, 3)
+        self._service.observer.request(line)
+        return response
+
+    def _allow_origin(self, headers: Any) -> None:
+        origins = self._service.origins
+        headers["Vary"] = "Origin"
+        if "*" in origins:
+            headers["Access-Control-Allow-Origin"] = "*"
+        elif request.origin in origins:
+            headers["Access-Control-Allow-Origin"] = request.origin
+        else:
+            return
+        headers["Access-Control-Expose-Headers"] = "X-Correlation-Id"
+
+
+def _as_ours(error: Exception, correlation: str) -> ServiceError:
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, RequestEntityTooLarge):
+        return TooLarge()
+    if isinstance(error, NotFound):
+        return UnknownService()
+    if isinstance(error, MethodNotAllowed):
+        return WrongMethod(allow=", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"})))
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        return BadRequest.saying("The HTTP request cannot be read.")
+    return Unexpected(correlation)

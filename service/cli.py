@@ -1,0 +1,177 @@
+"""The command line: serve, decide, protocol. Imports what a command needs when it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cards.protocol import Protocol
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _ServeCommand(click.Command):
+    """``serve --help`` lists every setting; the list comes from the settings themselves."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from service.settings import described
+
+        with formatter.section("Settings (environment variables)"):
+            formatter.write_dl([(n, f"{text}  [default: {d}]") for n, d, text in described()])
+
+
+@click.group()
+@click.version_option(package_name="repletion")
+def main() -> None:
+    """Repletion: magnesium replacement as a CDS Hooks service."""
+
+
+@main.command(cls=_ServeCommand)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve CDS Hooks over HTTP (gunicorn)."""
+    from cards.protocol import ProtocolError
+    from service.settings import SettingsError, read_settings
+
+    try:
+        settings = read_settings()
+        settings.check_start(host)
+    except SettingsError as error:
+        raise _Refusal(f"The service does not start:\n{error}") from None
+    from service.protocol import load_protocol
+    from service.serve import serve as run
+
+    try:
+        load_protocol(settings.protocol)  # said here in one line, not by a dying worker
+    except (SettingsError, ProtocolError) as error:
+        raise _Refusal(f"The service does not start:\n{error}") from None
+    run(settings, host, port, workers)
+
+
+@main.command()
+@click.argument("request", type=_FILE, metavar="REQUEST.json")
+@click.option("--protocol", "protocol_file", metavar="FILE", help="Protocol file or profile name.")
+@click.option("--now", metavar="ISO8601", help="Decide as of this time. Default: the present.")
+@click.option("--json", "as_json", is_flag=True, help="Print exactly the CDS Hooks response.")
+def decide(request: Path, protocol_file: str | None, now: str | None, as_json: bool) -> None:
+    """Decide one hook request, offline, and show each stage.
+
+    REQUEST.json is a CDS Hooks request, or a fixture (fixtures/hooks/): its times are moved to
+    the present, or to --now.
+    """
+    from service.answer import answer
+    from service.errors import ServiceError
+    from service.fixture import read_fixture
+    from service.hooks import SERVICE_OF_HOOK
+
+    protocol = _protocol(protocol_file)
+    moment = _moment(now)
+    body = request.read_bytes()
+    try:
+        fixture = read_fixture(body)
+        if fixture is not None:
+            body, service = fixture.body(moment), fixture.service
+        else:
+            hook = _hook(body)
+            if hook is None or hook not in SERVICE_OF_HOOK:
+                raise _Refusal(f"{request}: expected a request for {', '.join(SERVICE_OF_HOOK)}")
+            service = SERVICE_OF_HOOK[hook]
+    except ValueError as error:
+        raise _Refusal(f"{request}: {error}") from None
+    except RecursionError:
+        raise _Refusal(f"{request}: the JSON is nested too deeply") from None
+    try:
+        given = answer(body, service, moment, protocol)
+    except ServiceError as error:
+        raise _Refusal(f"{request}: HTTP {error.status}: {error}") from None
+    if as_json:
+        sys.stdout.buffer.write(given.body + b"\n")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for stage in given.decision.stages():
+        console.print(Text(stage.title, style="bold"))
+        for line in stage.lines:
+            console.print(Text(f"  {line}"), soft_wrap=True)
+        console.print()
+
+
+@main.group()
+def protocol() -> None:
+    """Check or show a protocol file."""
+
+
+@protocol.command()
+@click.argument("file", required=False)
+def check(file: str | None) -> None:
+    """Validate a protocol FILE (default: the profile that is set)."""
+    from cards.protocol import check as remarks
+
+    checked = _protocol(file)
+    for remark in remarks(checked):
+        click.echo(remark)
+    click.echo(f"{checked.name} {checked.version} ({checked.hash[:12]}): valid")
+
+
+@protocol.command()
+@click.argument("file", required=False)
+def show(file: str | None) -> None:
+    """Print a protocol FILE (default: the profile that is set) as Markdown."""
+    from cards.protocol import show as rendered
+
+    click.echo(rendered(_protocol(file)))
+
+
+class _Refusal(click.ClickException):
+    """One message on standard error, exit code 2 as for wrong usage."""
+
+    exit_code = 2
+
+
+def _protocol(name: str | None) -> Protocol:
+    """The protocol named, else the one of REPLETION_PROTOCOL."""
+    from cards.protocol import ProtocolError
+    from service.protocol import load_protocol
+    from service.settings import SettingsError, read_settings
+
+    try:
+        return load_protocol(name or read_settings().protocol)
+    except (SettingsError, ProtocolError) as error:
+        raise _Refusal(str(error)) from None
+
+
+def _moment(text: str | None) -> datetime:
+    """The time asked for, in the site's time zone; the present when none is."""
+    from service.settings import SettingsError, read_settings
+
+    try:
+        zone = read_settings().timezone
+    except SettingsError as error:
+        raise _Refusal(str(error)) from None
+    if text is None:
+        return datetime.now(zone)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _Refusal(f"--now {text}: not an ISO 8601 date and time") from None
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+
+
+def _hook(body: bytes) -> str | None:
+    content: Any = json.loads(body)
+    hook = content.get("hook") if isinstance(content, dict) else None
+    return hook if isinstance(hook, str) else None
+
+
+if __name__ == "__main__":
+    main()

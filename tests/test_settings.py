@@ -1,0 +1,120 @@
+"""Settings: complete, or the service does not start and says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import SettingsError, described, is_loopback, read_settings
+
+# The contract's names: a client's set-up uses them.
+NAMES = """PROTOCOL DATABASE_URL AUTH CLIENTS FHIR_HOSTS BASE_URL CORS_ORIGINS MAX_BODY_MB SECRET
+    MODE FHIR_DEADLINE_S TLS_CERT TLS_KEY PROXIES CLOCK TIMEZONE""".split()
+
+
+def refusal() -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    return str(caught.value)
+
+
+def test_the_names_of_the_contract() -> None:
+    assert [name for name, _, _ in described()] == [f"REPLETION_{name}" for name in NAMES]
+    assert all(text for _, _, text in described())
+
+
+def test_defaults() -> None:
+    settings = read_settings()
+    assert settings.protocol == "standard"
+    assert settings.auth == "open"
+    assert settings.max_body == 10_000_000
+    assert settings.origins == ("*",)
+    assert settings.fhir_hosts == ()
+    assert str(settings.timezone) == "UTC"
+
+
+def test_values_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLETION_FHIR_HOSTS", "ehr.example.org, localhost:8443,")
+    monkeypatch.setenv("REPLETION_CORS_ORIGINS", "https://a.example.org")
+    monkeypatch.setenv("REPLETION_TIMEZONE", "Europe/Helsinki")
+    monkeypatch.setenv("REPLETION_MAX_BODY_MB", "0.5")
+    settings = read_settings()
+    assert settings.fhir_hosts == ("ehr.example.org", "localhost:8443")
+    assert settings.origins == ("https://a.example.org",)
+    assert str(settings.timezone) == "Europe/Helsinki"
+    assert settings.max_body == 500_000
+
+
+def test_jwt_mode_lets_no_origin_in_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLETION_AUTH", "jwt")
+    assert read_settings().origins == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PROTCOL", "x", "REPLETION_PROTCOL: there is no such setting"),
+        ("AUTH", "none", "REPLETION_AUTH: "),
+        ("MODE", "dead", "REPLETION_MODE: "),
+        ("MAX_BODY_MB", "many", "REPLETION_MAX_BODY_MB: "),
+        ("MAX_BODY_MB", "0", "REPLETION_MAX_BODY_MB: "),
+        ("FHIR_DEADLINE_S", "-1", "REPLETION_FHIR_DEADLINE_S: "),
+        ("TIMEZONE", "Mars/Olympus", "REPLETION_TIMEZONE: no such time zone"),
+        ("TIMEZONE", "../etc/passwd", "REPLETION_TIMEZONE: no such time zone"),
+        ("CLIENTS", "/nowhere/clients.toml", "no such file"),
+        ("TLS_CERT", "/nowhere/cert.pem", "go together"),
+        ("BASE_URL", "ehr.example.org", "REPLETION_BASE_URL starts with"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(f"REPLETION_{name}", value)
+    assert words in refusal()
+
+
+def test_every_reason_is_told_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLETION_AUTH", "s3cret")
+    monkeypatch.setenv("REPLETION_MODE", "s3cret")
+    told = refusal()
+    assert "REPLETION_AUTH" in told
+    assert "REPLETION_MODE" in told
+    assert "s3cret" not in told
+
+
+def test_the_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLETION_SECRET", "s3cret")
+    assert "s3cret" not in repr(read_settings())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
+def test_open_mode_on_loopback(host: str) -> None:
+    assert is_loopback(host)
+    read_settings().check_start(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "ehr.example.org", ""])
+def test_open_mode_elsewhere_does_not_start(host: str) -> None:
+    with pytest.raises(SettingsError, match="loopback only"):
+        read_settings().check_start(host)
+
+
+def test_jwt_mode_does_not_start_before_it_can_verify(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLETION_AUTH", "jwt")
+    with pytest.raises(SettingsError, match="cannot verify tokens yet"):
+        read_settings().check_start("127.0.0.1")
+
+
+def test_the_test_clock_is_for_open_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLETION_CLOCK", "last-result")
+    assert read_settings().clock == "last-result"
+    monkeypatch.setenv("REPLETION_AUTH", "jwt")
+    assert "REPLETION_CLOCK" in refusal()
+
+
+def test_tls_files_go_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "x.pem").touch()
+    monkeypatch.setenv("REPLETION_TLS_CERT", str(tmp_path / "x.pem"))
+    monkeypatch.setenv("REPLETION_TLS_KEY", str(tmp_path / "x.pem"))
+    assert read_settings().tls_key == tmp_path / "x.pem"
