@@ -3,6 +3,7 @@
 ``decide`` is the one door. ``now`` is an argument; its timezone is the site's.
 """
 
-from cards.decision import Decision, Stage, decide, needs_patient
+from cards.decision import Decision, decide, needs_patient
+from cards.trace import Stage
 
 __all__ = ["Decision", "Stage", "decide", "needs_patient"]

@@ -14,14 +14,7 @@ from cards.orders import Orders, draft_medications, read_drafts, relevant
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
 from cards.quiet import hush
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One stage of a decision in words, for a trace: a title and its lines."""
-
-    title: str
-    lines: tuple[str, ...]
+from cards.trace import Stage, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +48,9 @@ class Decision:
 
     def stages(self) -> tuple[Stage, ...]:
         """Every stage in words."""
-        from cards.trace import stages
-
-        return stages(self)
+        return trace(
+            self.evidence, self.assessment, self.shown, self.hushed, self.plan, self.protocol
+        )
 
 
 def needs_patient(orders: Orders) -> bool:

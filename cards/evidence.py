@@ -66,6 +66,7 @@ NEEDS: tuple[Need, ...] = (
     Need("encounter", "Encounter", single=True),
     Need("procedures", "Procedure", "&_sort=-date&_count=50"),
     Need("allergies", "AllergyIntolerance"),
+    Need("laborders", "ServiceRequest", "&status=active"),
     _labs("platelets", 3, "platelets"),
     _labs("urine", 6, "urine-magnesium", "urine-creatinine"),
     _labs("pregnancy", 2, "pregnancy-status"),

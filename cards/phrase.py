@@ -25,9 +25,12 @@ def bare(text: str, longest: int = 60) -> str:
 
 def record(text: str, longest: int = 60) -> str:
     """Record text for ``detail``: bare, and inert as Markdown and HTML."""
-    return _MARKDOWN.sub(r"\\\1", bare(text, longest)).replace("\\<", "&lt;").replace(
-        "\\>", "&gt;"
-    ).replace("\\&", "&amp;")
+    return (
+        _MARKDOWN.sub(r"\\\1", bare(text, longest))
+        .replace("\\<", "&lt;")
+        .replace("\\>", "&gt;")
+        .replace("\\&", "&amp;")
+    )
 
 
 def moment(when: datetime, now: datetime) -> str:

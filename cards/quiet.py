@@ -23,7 +23,8 @@ def hush(
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """(findings to show, findings hushed), each worst first."""
     recent = [a for a in answered if _within(a, assessment, protocol)]
-    shown, hushed = [], []
+    shown: list[Finding] = []
+    hushed: list[Finding] = []
     for finding in assessment.findings:
         quiet = any(_quiets(a, finding, assessment, protocol) for a in recent)
         (hushed if quiet else shown).append(finding)
@@ -55,9 +56,7 @@ def _within(answer: Answered, assessment: Assessment, protocol: Protocol) -> boo
     return timedelta(0) <= assessment.chart.now - answer.at < span
 
 
-def _quiets(
-    answer: Answered, finding: Finding, assessment: Assessment, protocol: Protocol
-) -> bool:
+def _quiets(answer: Answered, finding: Finding, assessment: Assessment, protocol: Protocol) -> bool:
     if answer.rule != finding.rule or answer.result != result_key(assessment):
         return False
     if finding.rule in NEVER_QUIET:
@@ -76,8 +75,8 @@ def _worse(answer: Answered, assessment: Assessment) -> bool:
     acts_as = result.acts_as if result is not None else None
     if acts_as is None or answer.acts_as is None:
         return False
-    now, then = CLASSES.index(acts_as), CLASSES.index(answer.acts_as)  # type: ignore[arg-type]
-    normal = CLASSES.index("normal")
+    order: tuple[str, ...] = CLASSES
+    now, then, normal = (order.index(c) for c in (acts_as, answer.acts_as, "normal"))
     return now < then if now < normal else now > then
 
 

@@ -46,6 +46,7 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type",
     "Access-Control-Max-Age": "600",
 }
+_DRAINED = 3  # times the largest body
 # A method is free text of the caller: only these are logged.
 _METHODS = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "DELETE", "PATCH"})
 View = TypeVar("View", bound=Callable[..., Response])
@@ -218,6 +219,14 @@ def _body(line: RequestLine, most: int) -> bytes:
     return body
 
 
+def _drain(most: int) -> None:
+    """Reads a refused body away, within reason: a client that is still sending when we hang up
+    never sees our answer."""
+    stream = request.environ["wsgi.input"]
+    while most > 0 and (chunk := stream.read(min(most, 65_536))):
+        most -= len(chunk)
+
+
 class _Door:
     """What every request passes on its way in and out: who, how long, CORS, errors, the log."""
 
@@ -244,6 +253,8 @@ class _Door:
         line: RequestLine = g.line
         answered = _as_ours(error, line.correlation_id)
         line.error = type(answered).__name__
+        if isinstance(answered, TooLarge):
+            _drain(_DRAINED * self._service.settings.max_body)
         if isinstance(answered, Unexpected):
             line.error, line.where = type(error).__name__, where(error)
         response = _json(answered.outcome(), answered.status)

@@ -134,6 +134,7 @@ def _reason(need: Need, request: HookRequest, found: list[Entry]) -> str | None:
     if value.resourceType == "OperationOutcome":
         return "the record answered with an error"
     types = {e.resource.resourceType for e in found if e.resource is not None}
+    types -= _INCLUDED.get(need.type, frozenset())
     if types and need.type not in types:
         if "OperationOutcome" in types:
             return "the record answered with an error"
@@ -141,6 +142,13 @@ def _reason(need: Need, request: HookRequest, found: list[Entry]) -> str | None:
     if _has_next(value) and not _is_page_enough(need, found):
         return "more pages exist than were sent"
     return None
+
+
+# What a search may bring along (_include) without being the answer itself.
+_INCLUDED = {
+    "MedicationRequest": frozenset({"Medication"}),
+    "MedicationAdministration": frozenset({"Medication", "MedicationRequest"}),
+}
 
 
 def _a(type_: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from service.settings import described
 from tests.contract.golden import FIXTURES
 from tests.contract.shapes import body, patient, request
 
+JSON = {"Content-Type": "application/json"}
 SEVERE = str(FIXTURES / "hooks" / "severe-patient-view.json")
 ROOT = FIXTURES.parent
 
@@ -173,6 +175,12 @@ def test_the_real_server_answers_and_ends_on_sigterm(workers: int) -> None:
         with urllib.request.urlopen(f"{base}/metrics", timeout=10) as metrics:
             counted = metrics.read().decode()
         assert 'repletion_request_seconds_count{service="magnesium-patient-view"} 4.0' in counted
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("POST", "/cds-services/magnesium-patient-view", b" " * 11_000_000, JSON)
+        refused = connection.getresponse()
+        assert refused.status == 413
+        assert not explain("operation-outcome", refused.read())
+        connection.close()
         for request_line in (b"GET / HTTP/9.9", b"secret", b"GET /" + b"a" * 9999 + b" HTTP/1.1"):
             with socket.create_connection(("127.0.0.1", port), 5) as raw:
                 raw.sendall(request_line + b"\r\nAuth orization: secret\r\n\r\n")

@@ -269,6 +269,7 @@ BREAKS: list[tuple[Callable[[], Json], tuple[str | int, ...], str | int, Any]] =
     (severe, CARD, "uuid", GONE),
     (severe, CARD, "summary", GONE),
     (severe, CARD, "summary", "x" * 140),
+    (severe, CARD, "summary", "Magnesium &lt;0.5 mg/dL"),
     (severe, CARD, "detail", "x" * 1501),
     (severe, CARD, "detail", GONE),
     (severe, CARD, "detail", ""),
@@ -396,10 +397,23 @@ SERVICE = importlib.util.find_spec("service.answer") is not None
 @pytest.mark.skipif(not SERVICE, reason="service.answer does not exist yet")
 @pytest.mark.parametrize("row", ROWS)
 def test_a_perturbed_row_fails(row: Row) -> None:
-    """Neither the indicator nor the recommended drug can be changed without a mismatch."""
+    """Of all indicators one passes, of all recommendations at most one: no row passes anything.
+
+    This holds also for a row that fails: what it proves is the harness, not the service.
+    """
     response = cards_for(build_request(row.hook, row.inputs), SERVICE_IDS[row.hook], NOW)
-    for indicator in set(INDICATORS) - {row.worst_indicator}:
-        assert mismatches(replace(row, worst_indicator=indicator), response)
-    drugs = {"gly999x9", "iv2/20" if row.recommended != "iv2/20" else "no drug"}
-    for drug in drugs if row.recommended not in ("any", "oral only") else {"gly999x9"}:
-        assert mismatches(replace(row, recommended=drug), response)
+    assert len(unnoticed(row, response, "worst_indicator", set(INDICATORS))) == 1
+    drugs = {"no drug", "none starred", "iv2/20", "iv1/20", "po500x1", "gly999x9", row.recommended}
+    assert len(unnoticed(row, response, "recommended", drugs - {"any", "oral only"})) <= 1
+
+
+def unnoticed(row: Row, response: Json, column: str, values: set[str]) -> set[str]:
+    """The values that could stand in the column without a mismatch of that column."""
+    return {
+        value
+        for value in values
+        if not any(
+            problem.startswith(f"{column}:")
+            for problem in mismatches(replace(row, **{column: value}), response)
+        )
+    }

@@ -56,10 +56,14 @@ def assess(
     treatable = result is not None and (result.low or result.acts_as == "normal")
     # A normal level is treated only when maintenance is due; a borderline one never, unless
     # symptoms or a life-threatening rhythm ask for it (ruling 42); life may be at any level.
-    wanted = treatable and result is not None and (
-        flags.met("life")
-        or (result.low and (not result.borderline or flags.met("symp")))
-        or maintenance_due(chart, protocol)
+    wanted = (
+        treatable
+        and result is not None
+        and (
+            flags.met("life")
+            or (result.low and (not result.borderline or flags.met("symp")))
+            or maintenance_due(chart, protocol)
+        )
     )
     offers = read_offers(chart, plan_flags, stops, protocol, session) if wanted else ()
     infusion = (
@@ -109,7 +113,7 @@ def _findings(
     protocol: Protocol,
 ) -> list[Finding]:
     if orders.hook == "patient-view":
-        state = read_state(chart, flags, stops, protocol)
+        state = read_state(chart, flags, stops, protocol, maintenance=bool(offers))
         found = [state] if state is not None else []
         if refractory and state is not None:
             found.append(_refractory_finding(protocol))
@@ -118,11 +122,15 @@ def _findings(
     if flags.met("arrest") or not orders.drafts:
         return []
     at_sign = orders.hook == "order-sign"
-    draft_context = DraftContext(
-        chart, flags, stops, protocol, drafts, offers, infusion, at_sign
-    )
+    draft_context = DraftContext(chart, flags, stops, protocol, drafts, offers, infusion, at_sign)
     trigger_context = TriggerContext(
-        chart, flags, stops, protocol, drafts, lab_drafts(orders.drafts), at_sign
+        chart,
+        flags,
+        stops,
+        protocol,
+        drafts,
+        lab_drafts(orders.drafts) | chart.labs_ordered,
+        at_sign,
     )
     found = []
     for draft in judged:

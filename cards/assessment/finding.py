@@ -40,5 +40,5 @@ class Finding:
 
 
 def worst_first(findings: list[Finding]) -> list[Finding]:
-    """By indicator, then as found: a stable order."""
-    return sorted(findings, key=lambda f: RANK[f.indicator or "info"])
+    """By indicator, an order to be removed first, then as found: a stable order."""
+    return sorted(findings, key=lambda f: (RANK[f.indicator or "info"], f.act != "remove"))

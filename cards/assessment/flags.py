@@ -81,9 +81,7 @@ def _events(chart: Chart) -> list[Finding]:
     torsades = conditions.event("torsades")
     other = conditions.event("vt") or conditions.event("seizure")
     result = chart.magnesium.result
-    not_high = (
-        result is not None and result.usable and result.acts_as not in ("high", "toxic")
-    )
+    not_high = result is not None and result.usable and result.acts_as not in ("high", "toxic")
     life = (torsades if not_high else None) or (other if _usable_low(chart) else None)
     return [
         _of("arrest", conditions.event("arrest") or conditions.event("vf")),
@@ -111,9 +109,7 @@ def _long_qtc(chart: Chart, protocol: Protocol) -> Decimal:
     return limit.qtc_long.value + allowance
 
 
-def _risk(
-    chart: Chart, session: tuple[DraftOrder, ...], protocol: Protocol
-) -> list[Finding]:
+def _risk(chart: Chart, session: tuple[DraftOrder, ...], protocol: Protocol) -> list[Finding]:
     limit = protocol.file.limit
     drafted = _drug_risk(chart, session, protocol)
     reason = _drug_risk(chart, (), protocol)
@@ -136,11 +132,12 @@ def _risk(
     ]
 
 
-def _drug_risk(
-    chart: Chart, session: tuple[DraftOrder, ...], protocol: Protocol
-) -> str | None:
+def _drug_risk(chart: Chart, session: tuple[DraftOrder, ...], protocol: Protocol) -> str | None:
     """QT drugs and digoxin (ruling 25)."""
-    orders = (*chart.medicines.active("qt-known", "qt-strong", "qt-haloperidol", "digoxin"), *session)
+    orders = (
+        *chart.medicines.active("qt-known", "qt-strong", "qt-haloperidol", "digoxin"),
+        *session,
+    )
     known: dict[str, str] = {}
     for order in orders:
         for drug in order.identity.drugs:

@@ -18,6 +18,7 @@ from cards.protocol import Option, Product, Protocol, Regimen, When
 from cards.quantity import SaltMass
 
 _DAY = timedelta(hours=24)
+_HAIR = Decimal("1e-9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Offer:
         product = self.product
         if product.salt in ("sulfate", "oxide"):
             return SaltMass(daily, product.salt).mmol
-        assert product.unit_mg and product.elemental_mg  # noqa: S101 - checked when the file is read
+        assert product.unit_mg  # noqa: S101 - checked when the file is read
+        assert product.elemental_mg  # noqa: S101 - checked when the file is read
         return daily / product.unit_mg * product.elemental_mg / Decimal("24.305")
 
     def same_as(self, draft: DraftOrder) -> bool:
@@ -73,12 +75,10 @@ class Offer:
         if line.dose != self.dose_mg or line.push or line.unreadable:
             return False
         if self.route == "iv":
-            fast = self.dose_mg / Decimal(self.option.minutes or 1)
-            slow = line.minutes is not None and line.minutes >= (self.option.minutes or 0)
-            return line.doses_in_24h() == 1 and (
-                slow
-                or (line.minutes is None and bool(line.rates) and max(line.rates) <= fast)
-            )
+            # Not shorter than the regimen's time by any stated time or rate.
+            rate = self.dose_mg / Decimal(self.option.minutes or 1) + _HAIR
+            slow = bool(line.rates) and max(line.rates) <= rate
+            return line.doses_in_24h() == 1 and slow
         if self.route == "im":
             return line.doses_in_24h() == (self.option.count or 1)
         return line.doses_in_24h() == (self.option.per_day or 1)

@@ -14,8 +14,13 @@ from cards.protocol import Indicator, Protocol
 _SPECIMEN = frozenset({"unit-conflict", "haemolysed", "edta"})
 
 
-def read_state(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> Finding | None:
-    """The Finding a patient-view is about; None when there is nothing to say."""
+def read_state(
+    chart: Chart, flags: Flags, stops: Stops, protocol: Protocol, *, maintenance: bool
+) -> Finding | None:
+    """The Finding a patient-view is about; None when there is nothing to say.
+
+    ``maintenance``: a normal level for which oral maintenance is due and open.
+    """
     if flags.met("arrest"):
         return _of(protocol, "arrest", "Cardiac arrest on file: follow ACLS.")
     urgent = _urgent(chart, flags, stops, protocol)
@@ -25,16 +30,26 @@ def read_state(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> 
     if result is None:
         return _absent(chart, protocol)
     if "unit-unknown" in result.problems:
-        return _of(protocol, "unit-unknown", f"Magnesium {_value(result)}: {PROBLEMS['unit-unknown']}.", labs=("magnesium",))
+        return _of(
+            protocol,
+            "unit-unknown",
+            f"Magnesium {_value(result)}: {PROBLEMS['unit-unknown']}.",
+            labs=("magnesium",),
+        )
     if "unit-conflict" in result.problems:
-        return _of(protocol, "unit-conflict", f"Magnesium {_value(result)}: {PROBLEMS['unit-conflict']}.", labs=("magnesium",))
+        return _of(
+            protocol,
+            "unit-conflict",
+            f"Magnesium {_value(result)}: {PROBLEMS['unit-conflict']}.",
+            labs=("magnesium",),
+        )
     if result.acts_as in ("high", "toxic"):
         return _high(chart, result, protocol)
     if result.problems:
         return _unusable(chart, result, stops, protocol)
     if result.low:
         return _low(chart, result, flags, stops, protocol)
-    return _maintenance(chart, flags, stops, protocol)
+    return _maintenance(protocol) if maintenance else None
 
 
 def _of(
@@ -113,9 +128,9 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     value = result.value
     assert value is not None  # noqa: S101 - a band was found, so there is a value
     limit = protocol.file.limit
-    if chart.medicines.running_parenteral() and chart.conditions.state("preeclampsia"):
-        if value <= limit.obstetric_high.value:
-            return None
+    obstetric = chart.medicines.running_parenteral() and chart.conditions.state("preeclampsia")
+    if obstetric and value <= limit.obstetric_high.value:
+        return None
     sources = chart.medicines.sources()
     stale = bool({"stale", "undated"} & set(result.problems))
     words = protocol.file.wording
@@ -137,9 +152,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     return _of(protocol, rule, f"{words.high.text}{active}", evidence=(result.source,))
 
 
-def _unusable(
-    chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol
-) -> Finding | None:
+def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol) -> Finding | None:
     """A result that may not be dosed on: warning when severe or the specimen is in doubt."""
     problems = set(result.problems)
     if not result.low and result.band is not None and "newer-unreadable" not in problems:
@@ -175,7 +188,12 @@ def _low(
     if result.borderline and not flags.met("symp"):
         if not (flags.met("risk") or low_k):
             return None
-        return _of(protocol, "borderline", f"Not below the laboratory's own low limit. {says}", evidence=evidence)
+        return _of(
+            protocol,
+            "borderline",
+            f"Not below the laboratory's own low limit. {says}",
+            evidence=evidence,
+        )
     rule: str = acts_as
     indicator: Indicator = "info" if band.indicator == "none" else band.indicator
     if flags.met("symp"):
@@ -191,9 +209,9 @@ def refusal_indicator(
 ) -> Indicator:
     """A refusal keeps its band's indicator, except when already being treated (H9) or out of
     scope (H1): rulings 35 and 78."""
-    if flags.met("life") or flags.met("symp"):
-        if not stops.met("H1") or flags.met("torsades"):
-            return indicator
+    urgent = flags.met("life") or flags.met("symp")
+    if urgent and (not stops.met("H1") or flags.met("torsades")):
+        return indicator
     if stops.met("H9"):
         return "info"
     if stops.met("H1"):
@@ -203,12 +221,8 @@ def refusal_indicator(
     return indicator
 
 
-def _maintenance(
-    chart: Chart, flags: Flags, stops: Stops, protocol: Protocol
-) -> Finding | None:
+def _maintenance(protocol: Protocol) -> Finding:
     """Normal again after intravenous magnesium while the cause persists (ruling 40)."""
-    if not maintenance_due(chart, protocol):
-        return None
     return _of(protocol, "maintenance", protocol.file.wording.maintenance.text)
 
 

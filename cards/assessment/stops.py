@@ -172,7 +172,9 @@ def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
         )
     as_needed = [o for o in medicines.as_needed() if o.parenteral]
     if as_needed:
-        says = f"a PRN magnesium order exists: use or replace it ({record(as_needed[0].label, 40)})."
+        says = (
+            f"a PRN magnesium order exists: use or replace it ({record(as_needed[0].label, 40)})."
+        )
         found.append(
             StopFinding(
                 Finding(
@@ -213,9 +215,7 @@ def _unknown(chart: Chart, protocol: Protocol) -> list[StopFinding]:
     found: list[StopFinding] = []
 
     def unknown(id_: str, says: str, heading: str, blocks: Blocks) -> None:
-        found.append(
-            StopFinding(Finding(id_, "unknown", says, heading=heading), blocks)
-        )
+        found.append(StopFinding(Finding(id_, "unknown", says, heading=heading), blocks))
 
     conditions = chart.gap("conditions")
     if conditions:

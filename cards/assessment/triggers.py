@@ -77,6 +77,7 @@ class TriggerContext:
 def check_triggers(draft: DraftOrder, context: TriggerContext) -> list[Finding]:
     """Every finding met by a drafted order that is not a magnesium replacement."""
     return [
+        *_unidentified(draft, context),
         *_low(draft, context),
         *_lost(draft, context),
         *_baseline(draft, context),
@@ -118,7 +119,9 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         return
     k = context.chart.potassium
     low_k = k is not None and k.below(context.protocol.file.limit.potassium_low.value)
-    borderline = result.borderline and not context.flags.met("symp") and not context.flags.met("life")
+    borderline = (
+        result.borderline and not context.flags.met("symp") and not context.flags.met("life")
+    )
     if borderline and not (context.flags.met("risk") or low_k):
         return
     seen: set[str] = set()
@@ -136,6 +139,19 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             indicator = _scoped(indicator, context)
         says = f"{_label(draft, drug)}: {_SAYS[rule]}"
         yield _found(draft, context, rule, says, indicator, offers=not borderline)
+
+
+def _unidentified(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
+    """A draft whose medication cannot be told is a named gap, never "not magnesium"; with a
+    normal magnesium there is nothing it could change."""
+    result = context.chart.magnesium.result
+    known = draft.magnesium or draft.laxative or (draft.identity.resolved and not draft.unreadable)
+    normal = result is not None and result.usable and result.acts_as == "normal"
+    if known or normal or draft.groups:
+        return
+    why = record(draft.unreadable or "its medication could not be resolved", 90)
+    says = f"{record(draft.label or draft.reference, 50)}: {why}: the order was not checked."
+    yield _found(draft, context, "D0", says, heading="a drafted order could not be read")
 
 
 def _scoped(indicator: Indicator, context: TriggerContext) -> Indicator:
@@ -160,9 +176,17 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         return
     gap = chart.gap("magnesium")
     label = _label(draft, drug)
-    if result is None and gap is not None:
+    if gap is not None:
         says = f"{label}: magnesium results could not be read ({record(gap.reason, 90)})."
-        yield _found(draft, context, "not-obtained", says, labs=("magnesium",))
+        severe = (
+            result is not None
+            and result.value is not None
+            and result.value <= context.protocol.severe_high
+            and result.band is not None
+        )
+        # A severe value that came along under another key is shown, and is no reason to dose.
+        indicator: Indicator | None = "warning" if severe else None
+        yield _found(draft, context, "not-obtained", says, indicator, labs=("magnesium",))
         return
     lost = next((p for p in LOST if result is not None and p in result.problems), None)
     if lost is not None or (result is None and chart.magnesium.unreadable):
@@ -174,11 +198,16 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         yield _found(draft, context, rule, says, "info", labs=("magnesium",))
         return
     k = chart.potassium
-    if draft.identity.find("potassium") and k is not None and k.below(
-        context.protocol.file.limit.potassium_low.value
+    if (
+        draft.identity.find("potassium")
+        and k is not None
+        and k.below(context.protocol.file.limit.potassium_low.value)
     ):
         hours = context.protocol.file.limit.magnesium_lab_interval.value
-        says = f"{label}: potassium {k.quantity} and no usable magnesium in {hours} h: order magnesium."
+        says = (
+            f"{label}: potassium {k.quantity} and no usable magnesium in {hours} h: "
+            "order magnesium."
+        )
         yield _found(draft, context, "N1-lab", says, labs=("magnesium",))
 
 
@@ -209,7 +238,10 @@ def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
     medicines = context.chart.medicines
     grams = medicines.grams_given(timedelta(hours=24))
     if medicines.running_parenteral() or grams is None or grams > Decimal(0):
-        says = f"{_label(draft, drug)}: intravenous magnesium in the last 24 h potentiates it: monitor the block."
+        says = (
+            f"{_label(draft, drug)}: intravenous magnesium in the last 24 h potentiates it: "
+            "monitor the block."
+        )
         yield _found(draft, context, "N7", says)
 
 
@@ -224,7 +256,9 @@ def _chelated(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             *medicines.active("chelated"),
             *(d for d in context.session if d is not draft),
         ]
-        pairs = [(o, drug) for o in beside if not o.parenteral and (drug := o.identity.find("chelated"))]
+        pairs = [
+            (o, drug) for o in beside if not o.parenteral and (drug := o.identity.find("chelated"))
+        ]
     else:
         own = draft.identity.find("chelated")
         drafted = [d for d in context.session if d is not draft and (d.magnesium or d.laxative)]
@@ -236,14 +270,21 @@ def _chelated(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         if says and drug.name not in seen:
             seen.add(drug.name)
             yield _found(
-                draft, context, "N8", f"{record(drug.name)} and oral magnesium: {says}.",
+                draft,
+                context,
+                "N8",
+                f"{record(drug.name)} and oral magnesium: {says}.",
                 heading=f"{drug.name} is bound by oral magnesium",
             )
 
 
 def _apart(drug: Drug, protocol: Protocol) -> str | None:
     for row in protocol.file.interaction:
-        if row.drug == drug.name or drug.name.startswith(row.drug + " ") or row.drug in drug.ingredients:
+        if (
+            row.drug == drug.name
+            or drug.name.startswith(row.drug + " ")
+            or row.drug in drug.ingredients
+        ):
             return row.says
     return None
 
@@ -258,4 +299,6 @@ def check_signing(context: TriggerContext) -> Finding | None:
     assert result is not None  # noqa: S101 - severe
     entry = context.protocol.rule("sign")
     indicator = _scoped(entry.indicator_for("severe"), context)
-    return Finding("sign", "met", "", indicator, entry.title, None, "offer", evidence=(result.source,))
+    return Finding(
+        "sign", "met", "", indicator, entry.title, None, "offer", evidence=(result.source,)
+    )

@@ -116,9 +116,7 @@ def _text(lines: list[Line], foot: str) -> str:
     return "\n\n".join(blocks)
 
 
-def _suggestion(
-    proposal: Proposal, card: UUID, plan: Plan, assessment: Assessment
-) -> Json | None:
+def _suggestion(proposal: Proposal, card: UUID, plan: Plan, assessment: Assessment) -> Json | None:
     actions = _actions(proposal, card, assessment)
     if not actions:
         return None

@@ -30,9 +30,7 @@ _SYSTEMS = {"rxnorm": codes.RXNORM, "ndc": codes.NDC}
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 
 
-def drug_order(
-    step: Step, chart: Chart, orders: Orders, id_: str, *, torsades_only: bool
-) -> Json:
+def drug_order(step: Step, chart: Chart, orders: Orders, id_: str, *, torsades_only: bool) -> Json:
     """A MedicationRequest of one step of a regimen."""
     product = step.offer.product
     order: Json = {
@@ -105,7 +103,10 @@ def _dose_and_rate(step: Step) -> Json:
         return {"doseQuantity": dose}
     return {
         "doseQuantity": dose,
-        "rateRatio": {"numerator": dose, "denominator": quantity(Decimal(step.minutes or 1), "min")},
+        "rateRatio": {
+            "numerator": dose,
+            "denominator": quantity(Decimal(step.minutes or 1), "min"),
+        },
     }
 
 

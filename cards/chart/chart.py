@@ -23,9 +23,9 @@ from cards.chart.medicines import Medicines, read_medicines
 from cards.evidence import Evidence, Gap
 from cards.instant import age_span, read_instant
 from cards.orders import DraftOrder, Orders
-from cards.protocol import Protocol
+from cards.protocol import Limit, Protocol
 from cards.quantity import Quantity
-from cards.resource import Coding, Resource, codings, many, name, reference_key, status_code
+from cards.resource import Coding, Resource, codings, name, reference_key, status_code
 
 AMBULATORY = frozenset({"AMB", "VR", "HH"})
 _PREGNANT_WEEKS = 42
@@ -64,6 +64,7 @@ class Chart:
     medicines: Medicines
     pregnant: str | None
     intolerance: str | None
+    labs_ordered: frozenset[str]
     urine: tuple[Lab, Lab] | None
     fe_mg: Decimal | None
     gaps: tuple[Gap, ...]
@@ -104,7 +105,9 @@ def read_chart(
     age = _span(result.age_ambulatory if amb else result.age_inpatient)
     potassium = read_labs("potassium", evidence.lab("potassium"), now, protocol)
     calcium = read_labs("calcium", evidence.lab("calcium"), now, protocol)
-    magnesium = read_magnesium(evidence, now, protocol, age, potassium, calcium)
+    haemolysed = haemolysed_sources(evidence, "potassium")
+    sound = tuple(lab for lab in potassium if lab.source not in haemolysed)
+    magnesium = read_magnesium(evidence, now, protocol, age, sound, calcium)
     conditions = read_conditions(evidence, now, encounter_id, protocol)
     birth = age_span(evidence.patient.birthDate if evidence.patient else None, now)
     sex = _sex(evidence)
@@ -122,7 +125,6 @@ def read_chart(
         aki_coded=conditions.in_encounter("aki") is not None,
     )
     corrected, shown_calcium = _calcium(evidence, calcium, now, age, protocol)
-    haemolysed = haemolysed_sources(evidence, "potassium")
     k = newest(potassium, now, age)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
     medicines = read_medicines(evidence, medications, drafts, now, protocol)
@@ -156,6 +158,7 @@ def read_chart(
         medicines=medicines,
         pregnant=pregnant,
         intolerance=_intolerance(evidence),
+        labs_ordered=_labs_ordered(evidence),
         urine=urine,
         fe_mg=fe_mg,
         gaps=_gaps(evidence),
@@ -163,8 +166,8 @@ def read_chart(
     )
 
 
-def _span(limit: object) -> timedelta:
-    value, unit = float(limit.value), limit.unit  # type: ignore[attr-defined]
+def _span(limit: Limit) -> timedelta:
+    value, unit = float(limit.value), limit.unit
     return {
         "h": timedelta(hours=value),
         "d": timedelta(days=value),
@@ -199,7 +202,8 @@ def _setting(evidence: Evidence, orders: Orders) -> tuple[Resource | None, str, 
     if isinstance(class_, Coding):
         code = class_.code
     else:
-        code = next((c.code for concept in many(class_) for c in codings(concept) if c.code), None)
+        classes = [c for concept in class_ or [] for c in codings(concept)]
+        code = next((c.code for c in classes if c.code), None)
     if code is None:
         return encounter, "inpatient", False
     ambulatory = code.strip().upper() in AMBULATORY
@@ -340,6 +344,17 @@ def _says_pregnant(resource: Resource) -> bool:
         return False
     return any(c.code in ("LA15173-0", "77386006") for c in codings(value)) or (
         (value.text or "").strip().lower() == "pregnant"
+    )
+
+
+def _labs_ordered(evidence: Evidence) -> frozenset[str]:
+    """Lab concepts of active orders ("magnesium")."""
+    return frozenset(
+        kind
+        for resource in evidence.of_type("ServiceRequest")
+        if resource.status == "active" and not resource.doNotPerform
+        for coding in codings(resource.code)
+        for kind in codes.order_concepts(coding.system or "", coding.code or "")
     )
 
 

@@ -53,7 +53,9 @@ class Conditions:
 
     def in_encounter(self, *concepts: str) -> ConditionFact | None:
         """An active one that belongs to this encounter or is new."""
-        return self._first(concepts, lambda fact: fact.active and (fact.in_encounter or fact.current))
+        return self._first(
+            concepts, lambda fact: fact.active and (fact.in_encounter or fact.current)
+        )
 
     def _first(
         self, concepts: tuple[str, ...], test: Callable[[ConditionFact], bool]

@@ -175,9 +175,7 @@ def _injury(believed: Sequence[Lab], newest: Lab, protocol: Protocol) -> str | N
     return None
 
 
-def _reported(
-    evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol
-) -> Lab | None:
+def _reported(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> Lab | None:
     """The newest reported eGFR; several at one time: the lowest. ``>x`` counts as x, ``<x`` as
     just under x when that is R3, else not reported (ruling 29)."""
     future = now + timedelta(minutes=float(protocol.file.result.future.value))
@@ -201,7 +199,9 @@ def _reported(
     if not found:
         return None
     latest = max(lab.collected for lab in found)
-    return min((lab for lab in found if lab.collected == latest), key=lambda lab: (lab.value, lab.source))
+    return min(
+        (lab for lab in found if lab.collected == latest), key=lambda lab: (lab.value, lab.source)
+    )
 
 
 def _egfr(resource: Resource) -> Quantity | None:
@@ -224,14 +224,14 @@ def ckd_epi_2021(creatinine: Decimal, age: int | None, sex: str | None) -> Decim
     if age is None:
         return None
 
-    def formula(female: bool) -> float:
+    def formula(*, female: bool) -> float:
         kappa, alpha = (0.7, -0.241) if female else (0.9, -0.302)
         ratio = float(creatinine) / kappa
-        value = 142 * min(ratio, 1) ** alpha * max(ratio, 1) ** -1.200 * 0.9938**age
+        value: float = 142 * min(ratio, 1.0) ** alpha * max(ratio, 1.0) ** -1.2 * 0.9938**age
         return value * 1.012 if female else value
 
     sexes = {"female": (True,), "male": (False,)}.get(sex or "", (True, False))
-    return Decimal(repr(min(formula(female) for female in sexes)))
+    return Decimal(repr(min(formula(female=female) for female in sexes)))
 
 
 def cockcroft_gault(creatinine: Decimal, person: Person) -> Decimal | None:

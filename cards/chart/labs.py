@@ -50,9 +50,7 @@ def collected_at(resource: Resource) -> Instant | None:
     collection (ruling 18)."""
     period = resource.effectivePeriod
     return read_instant(
-        resource.effectiveDateTime
-        or resource.effectiveInstant
-        or (period.end if period else None)
+        resource.effectiveDateTime or resource.effectiveInstant or (period.end if period else None)
     )
 
 
@@ -74,8 +72,10 @@ def read_labs(
         if status_code(resource.status) not in FINAL or resource.valueQuantity is None:
             continue
         collected = collected_at(resource)
-        if collected is None or collected.start > future or not has_value(
-            resource.valueQuantity.value
+        if (
+            collected is None
+            or collected.start > future
+            or not has_value(resource.valueQuantity.value)
         ):
             continue
         quantity = lab_value(concept, resource.valueQuantity)

@@ -260,8 +260,10 @@ def _result(candidate: _Candidate, evidence: Evidence, protocol: Protocol) -> Ma
     value = quantise(magnesium_mg_dl(number, known[0]), result_file.quantise.value)
     band = _band(value, base.comparator, protocol)
     one_sided = low is not None and middle is None
-    if one_sided and low is not None and not (
-        _mild_low(protocol) <= low <= result_file.borderline_high.value
+    if (
+        one_sided
+        and low is not None
+        and not (_mild_low(protocol) <= low <= result_file.borderline_high.value)
     ):
         low = None
     return replace(
@@ -317,8 +319,8 @@ def _bound_problems(
         if value > protocol.severe_high:
             return ("indeterminate",)
         return ("verify",) if value < verify else ()
-    # At least normal: no treatment whatever the number; below that the bound decides nothing.
-    return ("indeterminate",) if band is None or band.acts_as in LOW else ()
+    # Usable only from the upper end of normal on: below that a lower bound decides nothing.
+    return () if band is not None and band.acts_as in ("high", "toxic") else ("indeterminate",)
 
 
 def _normal_range(resource: Resource) -> ReferenceRange | None:
@@ -399,9 +401,9 @@ def _guard_edta(
     def beside(labs: tuple[Lab, ...]) -> Iterator[Lab]:
         return (lab for lab in labs if abs(lab.collected - collected) <= window)
 
-    wrong_tube = any(lab.at_least(limits.edta_potassium.value) for lab in beside(potassium)) and any(
-        lab.below(limits.edta_calcium.value) for lab in beside(calcium)
-    )
+    wrong_tube = any(
+        lab.at_least(limits.edta_potassium.value) for lab in beside(potassium)
+    ) and any(lab.below(limits.edta_calcium.value) for lab in beside(calcium))
     return replace(result, problems=(*result.problems, "edta")) if wrong_tube else result
 
 

@@ -70,9 +70,7 @@ class Medicines:
 
     def as_needed(self) -> tuple[DraftOrder, ...]:
         """PRN and replacement-protocol magnesium orders."""
-        return tuple(
-            o for o in self.magnesium if o.as_needed and o.active(self.now, self.one_off)
-        )
+        return tuple(o for o in self.magnesium if o.as_needed and o.active(self.now, self.one_off))
 
     def forbidden(self) -> tuple[DraftOrder, ...]:
         """``doNotPerform`` magnesium that is in force."""
@@ -112,7 +110,7 @@ class Medicines:
             return tuple(found)
         oral_goes_on = bool(self.oral_before(collected))
         for g in self.magnesium_given:
-            moment = g.end or g.start
+            moment = g.moment
             oral = self._is_oral(g)
             if moment and moment > collected and not (oral and oral_goes_on):
                 found.append(g.reference)
@@ -132,7 +130,7 @@ class Medicines:
             amounts = [
                 g.line.dose
                 for g in self.magnesium_given
-                if not self._is_oral(g) and (g.end or g.start) and (g.end or g.start) > since  # type: ignore[operator]
+                if not self._is_oral(g) and g.moment is not None and g.moment > since
             ]
         else:
             amounts = [
@@ -159,7 +157,7 @@ class Medicines:
         """Parenteral magnesium by administration, or completed order, within a span."""
         since = self.now - span
         return any(
-            not self._is_oral(g) and (g.end or g.start) is not None and (g.end or g.start) > since  # type: ignore[operator]
+            not self._is_oral(g) and g.moment is not None and g.moment > since
             for g in self.magnesium_given
         ) or any(
             o.parenteral and o.resource.status == "completed" and o.start and o.start > since

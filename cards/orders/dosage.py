@@ -14,8 +14,8 @@ from cards import codes
 from cards.quantity import dose_mg, minutes, plain, read_number, stated_units
 from cards.resource import (
     CodeableConcept,
-    DoseAndRate,
     Dosage,
+    DoseAndRate,
     RawQuantity,
     Repeat,
     codings,
@@ -73,8 +73,9 @@ class DoseLine:
         return min(within, Decimal(self.count)) if self.count else within
 
 
-def read_dosage(dosage: Dosage, salt: str | None) -> DoseLine:
-    """The DoseLine of a FHIR Dosage; ``salt`` tells how mEq and mmol are read."""
+def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = None) -> DoseLine:
+    """The DoseLine of a FHIR Dosage; ``salt`` tells how mEq and mmol are read, ``mg_per_ml`` (a
+    coded strength) how millilitres are."""
     repeat = dosage.timing.repeat if dosage.timing else None
     parts = many(dosage.doseAndRate)
     if dosage.dose or dosage.doseQuantity or dosage.rateQuantity or dosage.rateRatio:
@@ -86,7 +87,7 @@ def read_dosage(dosage: Dosage, salt: str | None) -> DoseLine:
                 rateRatio=dosage.rateRatio,
             ),
         ]
-    dose, dose_problem, pill = _dose(parts, salt)
+    dose, dose_problem, pill = _dose(parts, salt, mg_per_ml)
     rates, over, rate_problem = _rates(parts, salt)
     time = minutes(read_number(repeat.duration), repeat.durationUnit) if repeat else None
     if over is not None:
@@ -136,7 +137,9 @@ def _unit(quantity: RawQuantity) -> str | None:
     return units[0] if units else quantity.code
 
 
-def _dose(parts: list[DoseAndRate], salt: str | None) -> tuple[Decimal | None, str | None, bool]:
+def _dose(
+    parts: list[DoseAndRate], salt: str | None, mg_per_ml: Decimal | None
+) -> tuple[Decimal | None, str | None, bool]:
     """(mg, why not, whether the unit is a pill): the largest of all stated doses."""
     found: list[Decimal] = []
     problem = None
@@ -157,6 +160,8 @@ def _dose(parts: list[DoseAndRate], salt: str | None) -> tuple[Decimal | None, s
             problem = "the dose has no unit"
         else:
             mg = dose_mg(number, unit, salt)
+            if mg is None and mg_per_ml is not None and unit.lower() == "ml":
+                mg = number * mg_per_ml
             if mg is None:
                 pill = pill or unit.strip("{}").lower() in ("pill", "tablet", "capsule", "each")
                 problem = f"a dose in {unit}"

@@ -38,6 +38,10 @@ class Identity:
     resolved: bool = True
     percent: Decimal | None = None
 
+    @property
+    def mg_per_ml(self) -> Decimal | None:
+        return None if self.percent is None else self.percent * 10
+
     def find(self, group: str) -> Drug | None:
         return first(drug for drug in self.drugs if group in drug.groups)
 

@@ -1,4 +1,4 @@
-"""DraftOrder and Given: an order (drafted or active) and an administration, as the rules see them."""
+"""DraftOrder and Given: an order (drafted or active) and an administration, as rules see them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ class DraftOrder:
     @property
     def one_off(self) -> bool:
         """Count 1, code ONCE, or no repeat at all (ruling 13)."""
-        return all(line.once or (line.per_day is None and line.count is None) for line in self.lines)
+        return all(
+            line.once or (line.per_day is None and line.count is None) for line in self.lines
+        )
 
     def end(self, one_off: timedelta) -> datetime | None:
         """When the order is over; None while it has no end.
@@ -135,15 +137,14 @@ class DraftOrder:
         bounds = [line.bounds for line in self.lines if line.bounds is not None]
         if bounds:
             return start + timedelta(minutes=float(max(bounds)))
-        if not self.parenteral or self.as_needed:
+        if not self.parenteral or self.as_needed or self.magnesium is None:
             return None
         if self.one_off:
             longest = max((line.minutes or Decimal(0) for line in self.lines), default=Decimal(0))
             return start + max(one_off, timedelta(minutes=float(longest)))
         spans = [_span(line) for line in self.lines]
-        if spans and all(span is not None for span in spans):
-            return start + max(span for span in spans if span is not None)
-        return None
+        known = [span for span in spans if span is not None]
+        return start + max(known) if known and len(known) == len(spans) else None
 
     def active(self, now: datetime, one_off: timedelta) -> bool:
         """Ordered, not forbidden, not over: it may be PRN."""
@@ -187,6 +188,11 @@ class Given:
     end: datetime | None
 
     @property
+    def moment(self) -> datetime | None:
+        """When it was given: its end, else its start."""
+        return self.end or self.start
+
+    @property
     def not_done(self) -> bool:
         return self.resource.status == "not-done"
 
@@ -206,7 +212,9 @@ def read_order(
     return DraftOrder(
         resource=resource,
         identity=identity,
-        lines=tuple(read_dosage(d, salt) for d in many(resource.dosageInstruction))
+        lines=tuple(
+            read_dosage(d, salt, identity.mg_per_ml) for d in many(resource.dosageInstruction)
+        )
         if identity.drugs
         else (),
         raw=raw,
@@ -218,7 +226,7 @@ def read_given(resource: Resource, medications: Mapping[str, Resource]) -> Given
     """The Given of a MedicationAdministration."""
     identity = identify(resource, medications)
     drug = identity.find("magnesium")
-    dosages = [d for d in many(resource.dosage) if isinstance(d, Dosage)]
+    dosages: list[Dosage] = many(resource.dosage)
     line = read_dosage(dosages[0], drug.salt if drug else None) if dosages else DoseLine()
     period = resource.effectivePeriod
     start = read_instant((period.start if period else None) or resource.effectiveDateTime)
@@ -323,7 +331,7 @@ def relevant(orders: Orders) -> bool:
     medications = {m.id: m for m in draft_medications(orders.drafts) if m.id}
     drafts = read_drafts(orders.drafts, medications)
     if orders.hook == "order-sign":
-        return bool(drafts)
+        return bool(orders.drafts)
     return any(
         draft.groups & TRIGGER_GROUPS or not draft.identity.resolved or draft.unreadable
         for draft in selected(orders, drafts)

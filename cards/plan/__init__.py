@@ -1,6 +1,6 @@
 """Plan: what one card will say and suggest, before it becomes JSON."""
 
-from cards.plan.plan import Line, Plan, make_plan
+from cards.plan.plan import Plan, make_plan
 from cards.plan.proposal import (
     CreateDrug,
     CreateLab,
@@ -9,6 +9,7 @@ from cards.plan.proposal import (
     Step,
     UpdateDraft,
 )
+from cards.plan.words import Line
 
 __all__ = [
     "CreateDrug",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cards.assessment import Assessment, Finding
+from cards.assessment import Assessment, Finding, StopFinding
+from cards.phrase import bare
 from cards.plan.proposal import CreateDrug, Proposal, UpdateDraft, propose
 from cards.plan.words import Line, detail_lines
-from cards.phrase import bare
 from cards.protocol import Indicator, Protocol
 
 SUMMARY_LIMIT = 139
@@ -79,10 +79,8 @@ def _shown_rule(rule: str) -> str:
     return rule.split("-")[0] if rule[:1] in "DN" and rule[1:2].isdigit() else rule
 
 
-def _cited_stops(assessment: Assessment, findings: tuple[Finding, ...]):  # type: ignore[no-untyped-def]
-    asks = assessment.patient_view or any(
-        f.act in ("offer", "update", "replace") for f in findings
-    )
+def _cited_stops(assessment: Assessment, findings: tuple[Finding, ...]) -> tuple[StopFinding, ...]:
+    asks = assessment.patient_view or any(f.act in ("offer", "update", "replace") for f in findings)
     return assessment.stops.holding if asks else ()
 
 
@@ -122,9 +120,9 @@ def _summary(
     result = chart.magnesium.result
     heading = lead.heading
     text = heading
-    if lead.rule in _ABOUT_RESULT and result is not None:
-        text = f"Magnesium {bare(result.shown(), 30)}: {heading}"
-    elif lead.rule[:1] == "N" and lead.draft is not None and result is not None and result.low:
+    if (lead.rule in _ABOUT_RESULT and result is not None) or (
+        lead.rule[:1] == "N" and lead.draft is not None and result is not None and result.low
+    ):
         text = f"Magnesium {bare(result.shown(), 30)}: {heading}"
     elif lead.draft is not None and lead.rule[:1] in "DN":
         text = f"{bare(lead.draft.label, 40)}: {heading}"
@@ -150,7 +148,10 @@ _ABOUT_RESULT = frozenset(
 def _wants_drug(assessment: Assessment, lead: Finding) -> bool:
     result = assessment.chart.magnesium.result
     low = result is not None and result.usable and result.low
-    return low and (lead.act == "offer" or lead.rule in ("life", "symp", "severe", "moderate", "mild", "mild-risk"))
+    return low and (
+        lead.act == "offer"
+        or lead.rule in ("life", "symp", "severe", "moderate", "mild", "mild-risk")
+    )
 
 
 def _subject(assessment: Assessment, lead: Finding) -> str:

@@ -152,9 +152,10 @@ def propose(
     offers: tuple[Offer, ...] = ()
     draft = None
     if assessment.patient_view:
-        offers = assessment.offers if findings[0].act != "lab" else ()
-    elif actor is not None and actor.act == "remove" and actor.draft is not None:
-        return (_removal(actor.draft),)
+        silent = findings[0].act == "lab" or findings[0].rule == "arrest"
+        offers = () if silent else assessment.offers
+    elif actor is not None and actor.act == "remove":
+        return (_removal([f.draft for f in findings if f.act == "remove" and f.draft]),)
     elif actor is not None:
         draft = actor.draft if actor.act in ("update", "replace") else None
         offers = assessment.infusion_offers if actor.act == "update" else assessment.offers
@@ -167,11 +168,15 @@ def propose(
     return tuple(found)
 
 
-def _removal(draft: DraftOrder) -> Proposal:
-    label = bare(draft.label, 60)
-    delete = DeleteOrder(f"MedicationRequest/{draft.resource.id}", label)
-    actions = (delete,) if draft.resource.id else ()
-    return Proposal(f"Remove {label}", "remove", False, actions)
+def _removal(drafts: list[DraftOrder]) -> Proposal:
+    """One suggestion that removes every draft that must go."""
+    deletes = {
+        draft.reference: DeleteOrder(draft.reference, bare(draft.label, 60))
+        for draft in drafts
+        if draft.resource.id
+    }
+    names = dict.fromkeys(delete.label for delete in deletes.values())
+    return Proposal(f"Remove {' and '.join(names)}", "remove", False, tuple(deletes.values()))
 
 
 def _proposal(
@@ -193,13 +198,9 @@ def _proposal(
     else:
         actions += [CreateDrug(step, n) for n, step in enumerate(steps)]
     drawn = _draw_times(rechecks, steps[-1], chart.now)
-    actions += [
-        _lab("magnesium", chart, at, len(actions) + n) for n, at in enumerate(drawn)
-    ]
+    actions += [_lab("magnesium", chart, at, len(actions) + n) for n, at in enumerate(drawn)]
     if draft is not None and draft.resource.id:
-        actions.append(
-            DeleteOrder(f"MedicationRequest/{draft.resource.id}", bare(draft.label, 60))
-        )
+        actions.append(DeleteOrder(f"MedicationRequest/{draft.resource.id}", bare(draft.label, 60)))
     if offer.route == "po":
         result = chart.magnesium.result
         for order in chart.medicines.oral_before(result.collected if result else None):
@@ -208,7 +209,8 @@ def _proposal(
     label = " then ".join(step.short() for step in steps)
     if drawn:
         label += ", with follow-up level"
-    key = f"{offer.regimen.id}/{offer.option.product}/{offer.option.dose}/{offer.option.minutes}/{offer.option.per_day}"
+    option = offer.option
+    key = f"{offer.regimen.id}/{option.product}/{option.dose}/{option.minutes}/{option.per_day}"
     return Proposal(label[0].upper() + label[1:], key, offer.star, tuple(actions))
 
 
@@ -299,7 +301,7 @@ def _labs(
         wanted.append("creatinine")
     if asks and low and assessment.stops.met("H9", "H10"):
         wanted.append("magnesium")
-    ordered = lab_drafts(assessment.orders.drafts)
+    ordered = lab_drafts(assessment.orders.drafts) | assessment.chart.labs_ordered
     labs = [lab for lab in dict.fromkeys(wanted) if lab not in ordered]
     if not labs:
         return None

@@ -148,8 +148,15 @@ def _situation(
     if flags.met("giloss") and (treating or assessment.offers):
         lines.append(Line(words.giloss.text))
     if flags.met("noent") and chart.ambulatory and assessment.patient_view:
-        lines.append(Line(f"Enteral route out ({flags.reason('noent')}): refer for parenteral replacement."))
-    if flags.met("noent") and not chart.ambulatory and assessment.stops.blocks_parenteral and assessment.patient_view:
+        lines.append(
+            Line(f"Enteral route out ({flags.reason('noent')}): refer for parenteral replacement.")
+        )
+    if (
+        flags.met("noent")
+        and not chart.ambulatory
+        and assessment.stops.blocks_parenteral
+        and assessment.patient_view
+    ):
         lines.append(Line("Enteral and parenteral routes are both out: refer."))
     result = chart.magnesium.result
     running = chart.medicines.oral_before(result.collected if result else None)
@@ -161,7 +168,9 @@ def _situation(
             text += " Full oral dose: ask about adherence, diarrhoea, PPI; parenteral review."
         lines.append(Line(text))
     if flags.met("drafted-risk") and treating:
-        lines.append(Line(f"With the drafted {flags.reason('drafted-risk')}: cardiac risk.", keep=2))
+        lines.append(
+            Line(f"With the drafted {flags.reason('drafted-risk')}: cardiac risk.", keep=2)
+        )
     if not chart.setting_known and treating:
         lines.append(
             Line(
@@ -170,7 +179,9 @@ def _situation(
                 keep=1,
             )
         )
-    causes = [record(o.label, 30) for o in chart.medicines.active("cause", "loop", "thiazide", "ppi")]
+    causes = [
+        record(o.label, 30) for o in chart.medicines.active("cause", "loop", "thiazide", "ppi")
+    ]
     if causes and result is not None and result.low:
         lines.append(Line(f"Active causes: {listed(list(dict.fromkeys(causes)), 3)}.", keep=3))
     if chart.medicines.active("platinum-egfr") and result is not None and result.low:
@@ -197,7 +208,8 @@ def _other_electrolytes(
 ) -> list[Line]:
     chart, words, limit = assessment.chart, protocol.file.wording, protocol.file.limit
     result = chart.magnesium.result
-    if result is None or not result.low:
+    # Of an EDTA tube neither potassium nor calcium means anything.
+    if result is None or not result.low or "edta" in result.problems:
         return []
     lines: list[Line] = []
     k = chart.potassium
@@ -214,8 +226,12 @@ def _other_electrolytes(
     low_ionized = ionized is not None and ionized.below(limit.calcium_ionized.value)
     tetany = assessment.chart.conditions.event("tetany") is not None
     if (calcium is not None and calcium < limit.calcium_urgent.value) or low_ionized or tetany:
-        what = f"ionised calcium {places(ionized.value, 2)} mmol/L" if low_ionized and ionized else (
-            f"Corrected calcium {places(calcium, 1)} mg/dL" if calcium is not None else "Tetany"
+        what = (
+            f"ionised calcium {places(ionized.value, 2)} mmol/L"
+            if low_ionized and ionized
+            else (
+                f"Corrected calcium {places(calcium, 1)} mg/dL" if calcium is not None else "Tetany"
+            )
         )
         lines.append(Line(f"{what[0].upper()}{what[1:]}. {words.calcium_now.text}", keep=1))
     elif calcium is not None and calcium < limit.calcium_recheck.value:
@@ -237,8 +253,12 @@ def _giving(assessment: Assessment, steps: list[Step], protocol: Protocol) -> li
         lines.append(Line(text, "giving", keep))
 
     if any(step.offer.parenteral for step in steps):
-        say(words.monitoring.text + (f" {words.ecg.text}" if _ecg(assessment, steps, protocol) else "")
-            + f" {words.antidote.text}", 0)
+        say(
+            words.monitoring.text
+            + (f" {words.ecg.text}" if _ecg(assessment, steps, protocol) else "")
+            + f" {words.antidote.text}",
+            0,
+        )
         if assessment.flags.met("risk") or chart.medicines.active(
             "neuromuscular-blocker", "opioid", "dihydropyridine"
         ):
@@ -283,7 +303,11 @@ def _ecg(assessment: Assessment, steps: list[Step], protocol: Protocol) -> bool:
 def _notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
     chart = assessment.chart
     lines: list[Line] = []
-    named = [g for g in chart.gaps if g.need in ("potassium", "calcium", "albumin", "qtc", "weight", "administrations")]
+    named = [
+        g
+        for g in chart.gaps
+        if g.need in ("potassium", "calcium", "albumin", "qtc", "weight", "administrations")
+    ]
     if named:
         names = ", ".join("QTc" if g.need == "qtc" else g.need for g in named)
         text = f"Not read: {names}."
@@ -314,5 +338,7 @@ def _notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         < timedelta(hours=float(protocol.file.result.not_equilibrated.value))
     ):
         hours = plain(protocol.file.result.not_equilibrated.value)
-        lines.append(Line(f"Collected within {hours} h of an infusion: not yet equilibrated.", "foot", 1))
+        lines.append(
+            Line(f"Collected within {hours} h of an infusion: not yet equilibrated.", "foot", 1)
+        )
     return lines

@@ -294,7 +294,10 @@ def _band_faults(file: ProtocolFile) -> Iterator[str]:
         if band.low is not None and band.high is not None and band.low > band.high:
             yield f"{place}: its low {band.low} is above its high {band.high}"
     names = [band.name for band in bands]
-    yield from (f"band: the name {n!r} stands twice" for n in sorted({n for n in names if names.count(n) > 1}))
+    yield from (
+        f"band: the name {n!r} stands twice"
+        for n in sorted({n for n in names if names.count(n) > 1})
+    )
     for index, (below, above) in enumerate(zip(bands, bands[1:], strict=False)):
         place = f"band[{index}] ({below.name}) and band[{index + 1}] ({above.name})"
         if CLASSES.index(below.acts_as) > CLASSES.index(above.acts_as):
@@ -328,7 +331,11 @@ def _renal_faults(file: ProtocolFile) -> Iterator[str]:
             yield f"renal ({row.id}): refusing is never relaxable"
         if row.intravenous == "refuse" and row.cap_g != 0:
             yield f"renal ({row.id}): refuses but has a cap of {row.cap_g} g"
-        if row.id == "RU" and row.intravenous != "refuse" and not any(r.stop == "RU" for r in file.relaxed):
+        if (
+            row.id == "RU"
+            and row.intravenous != "refuse"
+            and not any(r.stop == "RU" for r in file.relaxed)
+        ):
             yield "renal (RU): allowed only with a [[relaxed]] entry RU"
 
 

@@ -7,6 +7,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cards.evidence import NEEDS
+
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
@@ -55,8 +57,8 @@ def patient(id_: str = "p1") -> Json:
 
 def prefetch() -> Json:
     """Everything the service asks for, for a 60-year-old man with a magnesium of 1.1 mg/dL."""
-    empty = ["qtc", "conditions", "medications", "administrations", "procedures", "allergies"]
     return {
+        **{need.name: bundle() for need in NEEDS if not need.single},
         "patient": patient(),
         "magnesium": bundle(magnesium()),
         "potassium": bundle(lab("2823-3", 4.2, "mmol/L", 4)),
@@ -72,7 +74,6 @@ def prefetch() -> Json:
             "class": {"code": "IMP"},
             "subject": {"reference": "Patient/p1"},
         },
-        **{key: bundle() for key in [*empty, "platelets", "urine", "pregnancy"]},
     }
 
 

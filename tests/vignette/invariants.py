@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +57,8 @@ def _card(card: Json) -> Iterator[str]:
         yield f"indicator {card.get('indicator')!r}"
     if len(card.get("summary", "")) >= 140:
         yield "summary of 140 characters or more"
+    if re.search(r"&(?:lt|gt|amp|quot|#\d+);|\\[<>:*_]", card.get("summary", "")):
+        yield "summary escaped as Markdown or HTML; it is plain text"
     if len(card.get("detail", "")) > 1500:
         yield f"detail of {len(card['detail'])} characters"
     source = card.get("source") or {}
@@ -112,15 +115,15 @@ def _order(offer: Offer) -> Iterator[str]:
     order = offer.order
     if (order.get("status"), order.get("intent")) != ("draft", "order"):
         yield "not a draft order"
-    needed = ["id", "subject", "authoredOn", "medicationCodeableConcept", "dosageInstruction"]
+    needed = ["id", "subject", "authoredOn", "dosageInstruction"]
     if offer.action == "create":
-        needed += ["category", "reasonCode"]
+        needed += ["category", "reasonCode", "medicationCodeableConcept"]
     for name in needed:
         if not order.get(name):
             yield f"no {name}"
-    concept = order.get("medicationCodeableConcept") or {}
-    first = (concept.get("coding") or [{}])[0]
-    if first.get("system") != RXNORM or not concept.get("text"):
+    drug = suggested.concept(order)
+    first = (drug.get("coding") or [{}])[0]
+    if offer.action == "create" and (first.get("system") != RXNORM or not drug.get("text")):
         yield "medication without RxNorm coding first, or without text"
     line = suggested.instruction(order)
     for name in ("text", "timing", "route", "doseAndRate"):

@@ -96,10 +96,21 @@ def deletes(response: Json) -> set[str]:
     return {str(a.get("resourceId")) for a in actions(response) if a.get("type") == "delete"}
 
 
+def concept(order: Json) -> Json:
+    """The drug: medicationCodeableConcept, else the contained Medication's code."""
+    stated: Json = order.get("medicationCodeableConcept") or {}
+    if stated:
+        return stated
+    reference = (order.get("medicationReference") or {}).get("reference")
+    contained = {f"#{each.get('id')}": each for each in order.get("contained", [])}
+    found: Json = contained.get(str(reference), {}).get("code") or {}
+    return found
+
+
 def salt(order: Json) -> str:
     """sulfate, oxide, chloride, lactate, glycinate; else ``unknown``."""
-    concept = order.get("medicationCodeableConcept") or {}
-    codes = {c.get("code") for c in concept.get("coding", []) if c.get("system") == RXNORM}
+    coding = concept(order).get("coding", [])
+    codes = {each.get("code") for each in coding if each.get("system") == RXNORM}
     groups = {
         "sulfate": SULFATE,
         "oxide": OXIDE,

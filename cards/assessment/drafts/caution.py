@@ -1,0 +1,127 @@
+"""D12, D13 and D15 to D20: what stands beside the order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cards.assessment.drafts.context import DraftContext, label, met
+from cards.assessment.finding import Finding
+from cards.orders import DraftOrder
+from cards.phrase import record
+
+
+def check_twice(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    """Two parenteral drafts in one session are duplicates (ruling 49)."""
+    for other in context.session:
+        if other is not draft and other.magnesium and other.parenteral and draft.parenteral:
+            says = f"{label(draft)}: also drafted: {record(other.label, 40)}. Keep one."
+            yield met(draft, context, "D12", says)
+            return
+
+
+def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    medicines = context.chart.medicines
+    result = context.chart.magnesium.result
+    collected = result.collected if result else None
+    others = [
+        d for d in context.session if d is not draft and d.magnesium is not None and d.parenteral
+    ]
+    reason = None
+    if draft.route != "po":
+        running = medicines.running_parenteral()
+        given = medicines.given_since(collected) if result else ()
+        if running:
+            reason = f"running: {record(running[0].label, 40)}"
+        elif given:
+            reason = f"given since the result: {record(given[-1], 40)}"
+        elif others:
+            yield from check_twice(draft, context)
+    else:
+        since = medicines.oral_since(collected) if result else ()
+        if since:
+            reason = f"running: {record(since[0].label, 40)}"
+    if reason is not None:
+        yield met(draft, context, "D12", f"{label(draft)}: {reason}. Keep one.")
+
+
+def check_oral_only(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if draft.route != "po" or not context.urgent:
+        return
+    medicines = context.chart.medicines
+    result = context.chart.magnesium.result
+    parenteral = any(d.magnesium is not None and d.parenteral for d in context.session)
+    given = medicines.given_since(result.collected if result else None)
+    if parenteral or medicines.running_parenteral() or given:
+        return
+    says = f"{label(draft)}: oral magnesium alone will not do here."
+    yield met(draft, context, "D13", says, act="replace")
+
+
+def check_bleeding(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if draft.route != "im":
+        return
+    for flag in ("anticoagulant", "platelets-low"):
+        if context.flags.met(flag):
+            says = f"{label(draft)}: intramuscular with {context.flags.reason(flag)}."
+            yield met(draft, context, "D15", says, act="replace")
+            return
+
+
+def check_laxative(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    kidney = context.chart.kidney
+    if kidney.id not in ("R2", "R3", "R4"):
+        return
+    reduced = kidney.id == "R2"
+    says = f"{label(draft)}: {record(kidney.shown(), 120)}: magnesium accumulates."
+    yield met(
+        draft, context, "D16-r2" if reduced else "D16", says, act="none" if reduced else "remove"
+    )
+
+
+def check_pregnancy(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if not context.chart.pregnant or context.obstetric or context.flags.met("life"):
+        return
+    says = (
+        f"{label(draft)}: pregnancy: obstetric co-management. "
+        f"{context.protocol.file.wording.pregnancy_limit.text}"
+    )
+    yield met(draft, context, "D17", says)
+
+
+def check_kidney_unknown(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if context.chart.kidney.id != "RU" or context.protocol.relaxed("RU"):
+        return
+    if context.flags.met("life") or context.flags.met("torsades"):
+        return
+    says = f"{label(draft)}: renal function is not known: order creatinine."
+    yield met(draft, context, "D18", says, act="lab", labs=("creatinine",))
+
+
+def check_cautions(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if not draft.parenteral:
+        return
+    for id_ in ("H5", "H8"):
+        stop = context.stops.of(id_)
+        if stop is not None:
+            yield met(
+                draft,
+                context,
+                "D19",
+                f"{label(draft)}: {stop.finding.says}",
+                heading=stop.finding.heading,
+            )
+    if context.stops.of("H1") is not None:
+        yield met(draft, context, "D19-age", f"{label(draft)}: not evaluated for this age.")
+
+
+def check_ambulatory(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if draft.route != "iv" or not context.chart.ambulatory:
+        return
+    if context.stops.of("H11") is not None:
+        says = (
+            f"{label(draft)}: an outpatient at this level or with these symptoms: same-day "
+            "emergency evaluation."
+        )
+        yield met(draft, context, "D20-emergency", says)
+    else:
+        yield met(draft, context, "D20", f"{label(draft)}: is an infusion centre meant?")

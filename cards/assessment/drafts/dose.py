@@ -1,0 +1,186 @@
+"""D2 to D5, D9 and D14: how much, how concentrated, how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from cards.assessment.drafts.context import DraftContext, bedside, label, met
+from cards.assessment.drafts.level import continues
+from cards.assessment.finding import Finding
+from cards.assessment.offers import read_cap
+from cards.chart import order_mmol
+from cards.orders import DraftOrder
+from cards.phrase import record
+from cards.quantity import SULFATE_MEQ_PER_G, places, plain
+
+_HAIR = Decimal("1e-9")
+
+
+def check_dose(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if not draft.parenteral:
+        return
+    limit = context.protocol.file.limit
+    largest = max(line.dose or Decimal(0) for line in draft.lines)
+    total = _total_24h(draft, context)
+    found = list(_over_cap(draft, largest, total, context))
+    yield from found
+    if draft.route != "iv":
+        return
+    if not found and limit.single_iv.value * 1000 < largest <= limit.daily_parenteral.value * 1000:
+        yield met(
+            draft,
+            context,
+            "D3",
+            f"{label(draft)}: {plain(largest / 1000)} g in one dose; the largest of the sources "
+            f"is {plain(limit.single_iv.value)} g.",
+            heading=f"{plain(largest / 1000)} g is a large single dose",
+            act="replace",
+        )
+    result = context.chart.magnesium.result
+    if result is None or not result.usable or context.urgent or context.indicated(draft):
+        return
+    per_hour = max((rate for line in draft.lines for rate in line.rates), default=Decimal(0)) * 60
+    if per_hour > limit.fast_rate.value * 1000 + _HAIR:
+        yield met(
+            draft,
+            context,
+            "D2",
+            f"{label(draft)}: {places(per_hour / 1000, 1)} g/h; without symptoms "
+            f"{plain(limit.fast_rate.value)} g/h or slower keeps more magnesium in.",
+            heading=f"{places(per_hour / 1000, 1)} g/h: slow the infusion",
+            act="update",
+        )
+
+
+def _grams(draft: DraftOrder) -> Decimal:
+    return sum(
+        ((line.dose or Decimal(0)) * line.doses_in_24h() for line in draft.lines), Decimal(0)
+    )
+
+
+def _total_24h(draft: DraftOrder, context: DraftContext) -> Decimal:
+    """Milligrams in 24 h: this draft, what was given, and the other parenteral drafts."""
+    total = _grams(draft)
+    cap = read_cap(context.chart, context.protocol, Decimal(0), suggesting=False)
+    total += (cap.given or Decimal(0)) * 1000
+    for other in context.session:
+        if other is not draft and other.magnesium is not None and other.parenteral:
+            total += _grams(other)
+    return total
+
+
+def _over_cap(
+    draft: DraftOrder, largest: Decimal, total: Decimal, context: DraftContext
+) -> Iterator[Finding]:
+    limit = context.protocol.file.limit
+    kidney = context.chart.kidney.id
+    day = limit.daily_parenteral.value * 1000
+    cap = read_cap(context.chart, context.protocol, Decimal(0), suggesting=False)
+    reason = None
+    if context.obstetric:
+        if largest > day:
+            reason = f"{plain(largest / 1000)} g in one dose"
+    elif total > day:
+        reason = f"{plain(total / 1000)} g in 24 h; the limit is {plain(day / 1000)} g"
+    elif kidney in ("R0", "R1", "R2") and total > cap.limit * 1000:
+        by = "body weight" if cap.by_weight else f"renal class {kidney}"
+        reason = f"{plain(total / 1000)} g in 24 h; the limit by {by} is {places(cap.limit, 1)} g"
+    im = draft.route == "im" and largest > limit.single_im.value * 1000
+    if im and reason is None and not context.obstetric:
+        reason = f"{plain(largest / 1000)} g in one intramuscular dose"
+    if reason is None:
+        return
+    grams = largest / 1000
+    says = (
+        f"{label(draft)}: {reason}. Is it g or mEq? {plain(grams)} mEq are "
+        f"{places(grams / SULFATE_MEQ_PER_G, 1)} g."
+    )
+    if cap.weight_unknown:
+        says += " The weight is not known."
+    torsades = bedside(draft, context)
+    yield met(
+        draft,
+        context,
+        "D4",
+        says,
+        heading=f"{reason}: g or mEq?",
+        act="none" if torsades else "replace",
+        indicator="warning" if torsades else None,
+    )
+
+
+def check_concentration(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    percent = draft.identity.percent
+    limit = context.protocol.file.limit.iv_concentration.value
+    if draft.route == "iv" and percent is not None and percent > limit:
+        yield met(
+            draft,
+            context,
+            "D5",
+            f"{label(draft)}: {places(percent, 0)} % without a diluent; dilute to "
+            f"{plain(limit)} % or less.",
+            heading=f"{places(percent, 0)} % is too concentrated for intravenous use",
+        )
+
+
+def check_half(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if context.chart.kidney.id != "R2":
+        return
+    limit = context.protocol.file.limit
+    result = context.chart.magnesium.result
+    mild = result is not None and result.usable and result.acts_as == "mild"
+    largest = max(line.dose or Decimal(0) for line in draft.lines)
+    kidney = record(context.chart.kidney.shown(), 90)
+    if draft.parenteral:
+        full = largest > limit.half_dose_iv.value * 1000
+        advice = f"half dose: {plain(limit.half_dose_iv.value)} g"
+    else:
+        oxide = draft.magnesium is not None and draft.magnesium.salt == "oxide"
+        daily = draft.daily_mg()
+        full = mild or (oxide and daily is not None and daily > limit.half_dose_oral.value)
+        advice = (
+            "no oral magnesium at a mild level"
+            if mild
+            else f"at most {plain(limit.half_dose_oral.value)} mg oxide a day"
+        )
+    if full:
+        yield met(
+            draft,
+            context,
+            "D9",
+            f"{label(draft)}: {kidney}: {advice}.",
+            heading=f"renal class R2: {advice}",
+            act="replace",
+        )
+
+
+def check_oral_ceiling(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    if draft.parenteral:
+        return
+    limit = context.protocol.file.limit
+    own = order_mmol(draft)
+    if own is None:
+        return
+    continued = continues(draft, context)
+    others = [o for o in context.chart.medicines.running_oral() if o is not continued]
+    amounts = [order_mmol(o) for o in others]
+    total = own + sum((a for a in amounts if a is not None), Decimal(0))
+    daily = draft.daily_mg() or Decimal(0)
+    if total <= limit.oral_daily.value:
+        return
+    risky = context.chart.kidney.id == "R1" or daily >= limit.oxide_daily.value
+    says = (
+        f"{label(draft)}: {places(total, 1)} mmol a day; the ceiling is "
+        f"{plain(limit.oral_daily.value)} mmol."
+    )
+    if any(a is None for a in amounts):
+        says += " Another oral magnesium without a known content is not counted."
+    yield met(
+        draft,
+        context,
+        "D14-high" if risky else "D14",
+        says,
+        heading=f"{places(total, 1)} mmol a day is above {plain(limit.oral_daily.value)}",
+        act="replace",
+    )
