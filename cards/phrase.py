@@ -10,7 +10,8 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&$:@])")
+# A colon and a dot only where GitHub would make a link of them.
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&$@]|:(?=//)|(?<=www)\.)", re.I)
 _SPACE = re.compile(r"\s+")
 
 

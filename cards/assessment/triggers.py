@@ -138,6 +138,8 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         else:
             indicator = _scoped(indicator, context)
         says = f"{_label(draft, drug)}: {_SAYS[rule]}"
+        if rule == "N1" and k is not None:
+            says = f"{_label(draft, drug)}: potassium {k.quantity}; {_SAYS[rule]}"
         yield _found(draft, context, rule, says, indicator, offers=not borderline)
 
 

@@ -15,7 +15,7 @@ from cards.evidence import Evidence
 from cards.instant import read_instant
 from cards.protocol import Protocol
 from cards.quantity import has_value
-from cards.resource import Resource, codings, name, reference_key, status_code
+from cards.resource import Coding, Resource, codings, name, reference_key, status_code
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 UNTRUE = frozenset({"refuted", "entered-in-error", "differential"})
@@ -79,7 +79,7 @@ def read_conditions(
             found = codes.condition_concepts(coding.system or "", coding.code or "")
             if found:
                 concepts |= found
-                label = label or coding.display or coding.code or ""
+                label = label or coding.display or _display(coding) or ""
         if not concepts or status_code(resource.verificationStatus) in UNTRUE:
             continue
         clinical = status_code(resource.clinicalStatus)
@@ -91,6 +91,10 @@ def read_conditions(
                 ConditionFact(concept, name(resource), label, active, current, belongs)
             )
     return Conditions({concept: tuple(found) for concept, found in facts.items()})
+
+
+def _display(coding: Coding) -> str | None:
+    return codes.display(coding.system or "", coding.code or "")
 
 
 def _abated(resource: Resource) -> bool:

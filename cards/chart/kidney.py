@@ -37,13 +37,16 @@ class Kidney:
     notes: tuple[str, ...] = ()
 
     def shown(self) -> str:
-        """``R0: eGFR 90, Cockcroft-Gault 111 mL/min``"""
+        """``R1 by eGFR 45 mL/min (Cockcroft-Gault 111)``: the estimate that decided first."""
         if self.dialysis:
-            return f"{self.id}: {self.dialysis}"
+            return f"{self.id} by {self.dialysis}"
         if not self.estimates:
-            return f"{self.id}: not known"
-        values = ", ".join(f"{label} {places(value, 1)}" for label, value in self.estimates)
-        text = f"{self.id}: {values} mL/min"
+            return f"{self.id}, not known"
+        ranked = sorted(self.estimates, key=lambda estimate: estimate[1])
+        first, *rest = (f"{label} {places(value, 1)}" for label, value in ranked)
+        text = f"{self.id} by {first} mL/min"
+        if rest:
+            text += f" ({', '.join(rest)})"
         return f"{text}; {self.aki}" if self.aki else text
 
 

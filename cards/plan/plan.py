@@ -123,12 +123,14 @@ def _summary(
     if (lead.rule in _ABOUT_RESULT and result is not None) or (
         lead.rule[:1] == "N" and lead.draft is not None and result is not None and result.low
     ):
-        text = f"Magnesium {bare(result.shown(), 30)}: {heading}"
+        text = f"Magnesium {bare(result.shown(), 30)}, {heading}"
     elif lead.draft is not None and lead.rule[:1] in "DN":
         text = f"{bare(lead.draft.label, 40)}: {heading}"
     starred = next((p for p in proposals if p.recommended), None)
     if starred is not None:
-        text += f": {starred.label.split(', with')[0]}"
+        replaces = lead.draft is not None and lead.act in ("update", "replace")
+        label = starred.label.split(", with")[0]
+        text += f"{'; instead' if replaces else ''}: {label[0].lower()}{label[1:]}"
     elif not any(p.drug for p in proposals) and _wants_drug(assessment, lead):
         reasons = [stop.finding.heading for stop in assessment.stops.holding]
         if reasons:

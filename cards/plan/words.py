@@ -76,11 +76,17 @@ def _value(chart: Chart) -> str:
     return text + "."
 
 
+def shown_kidney(chart: Chart) -> str:
+    """The renal class as a card shows it; only the dialysis label is text from the record."""
+    kidney = chart.kidney
+    return record(kidney.shown(), 140) if kidney.dialysis else kidney.shown()
+
+
 def _kidney(chart: Chart, protocol: Protocol) -> str:
     kidney = chart.kidney
-    text = f"Kidney {record(kidney.shown(), 140)}"
+    text = f"Kidney {shown_kidney(chart)}"
     if kidney.measured is not None:
-        text += f" ({moment(kidney.measured, chart.now)})"
+        text += f", {moment(kidney.measured, chart.now)}"
     text += f": {protocol.renal(kidney.id).says}."
     return " ".join([text, *(f"{record(note, 80)}." for note in kidney.notes)])
 
@@ -215,7 +221,9 @@ def _other_electrolytes(
     k = chart.potassium
     if k is not None:
         at_risk = assessment.flags.met("risk")
-        if k.below(limit.potassium_urgent.value):
+        if any(f.rule == "N1" for f in findings):
+            pass  # its line says so
+        elif k.below(limit.potassium_urgent.value):
             lines.append(Line(f"Potassium {k.quantity}. {words.potassium_urgent.text}", keep=1))
         elif k.below(limit.potassium_low.value) or (
             at_risk and k.below(limit.potassium_at_risk.value)
