@@ -17,9 +17,13 @@ _SPACE = re.compile(r"\s+")
 
 def bare(text: str, longest: int = 60) -> str:
     """Record text in one line without control, format or bidirectional characters, shortened."""
-    kept = "".join(
-        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C"
-    )
+    kept = text
+    if not text.isprintable():  # printable text has no control, format or separator characters
+        kept = "".join(
+            " " if c.isspace() else c
+            for c in text
+            if c.isspace() or unicodedata.category(c)[0] != "C"
+        )
     kept = _SPACE.sub(" ", kept).strip()
     return kept if len(kept) <= longest else kept[: longest - 1].rstrip() + "…"
 

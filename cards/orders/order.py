@@ -62,8 +62,11 @@ class DraftOrder:
     magnesium: Drug | None = field(init=False)
     laxative: Drug | None = field(init=False)
     route: str | None = field(init=False)
+    groups: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        groups: frozenset[str] = frozenset().union(*(d.groups for d in self.identity.drugs))
+        object.__setattr__(self, "groups", groups)
         route = self._route()
         magnesium = self.identity.find("magnesium")
         laxative = self.identity.find("magnesium-laxative")
@@ -98,10 +101,6 @@ class DraftOrder:
     @property
     def parenteral(self) -> bool:
         return self.route in ("iv", "im")
-
-    @property
-    def groups(self) -> frozenset[str]:
-        return frozenset().union(*(drug.groups for drug in self.identity.drugs))
 
     @property
     def as_needed(self) -> bool:

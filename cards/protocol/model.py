@@ -1,6 +1,7 @@
 """The types of a protocol file: frozen, strict, every number with unit, source and why.
 
-A reader of a file meets: ``[protocol]``, ``[sources]``, ``[result]``, ``[limit.*]``,
+A file may build on a shipped profile (``extends``, see ``cards/protocol/merge.py``). A reader
+of a file meets: ``[protocol]``, ``[sources]``, ``[result]``, ``[limit.*]``,
 ``[[band]]``, ``[[renal]]``, ``[rule.*]``, ``[stop.*]``, ``[product.*]``, ``[[regimen]]``,
 ``[[followup]]``, ``[[interaction]]``, ``[wording.*]``, ``[[relaxed]]``. There is no rule
 language: bands, tables and switches only; the logic is in ``cards/assessment`` and
@@ -52,6 +53,7 @@ def _finite(value: Decimal) -> Decimal:
 
 
 Number = Annotated[Decimal, AfterValidator(_finite)]
+Statement = Annotated[str, Field(pattern=r"^S[0-3]-[0-9]{2}$")]
 
 
 class Model(BaseModel):
@@ -68,7 +70,7 @@ class Cited(Model):
     """
 
     sources: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[str, ...] = ()
+    seeds: tuple[Statement, ...] = ()
     why: str = ""
 
 
@@ -79,6 +81,10 @@ class Limit(Cited):
 
 
 class Head(Model):
+    """``extends`` names a shipped profile this file builds on; ``drops`` what of it is left out."""
+
+    extends: str | None = None
+    drops: tuple[str, ...] = ()
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
     title: str = Field(min_length=1)
@@ -100,7 +106,11 @@ class SiteCode(Model):
 
 
 class Result(Model):
-    """How a magnesium result is read (protocol section 1)."""
+    """How a magnesium result is read (protocol section 1).
+
+    ``stale`` says what an old result does: ``repeat`` asks for a new level, ``silent`` says
+    nothing at all. ``quantise`` is a power of ten; 0 compares as reported.
+    """
 
     quantise: Limit
     stale: Literal["repeat", "silent"] = "repeat"
@@ -254,8 +264,9 @@ class Product(Model):
     """What a pharmacy gives: codings in order of preference, text, strength.
 
     ``salt`` decides the arithmetic; ``elemental_mg`` per ``unit_mg`` is stated for salts whose
-    content is labelled. ``round_to_mg`` is what the pharmacy stocks. ``substance`` is the drug
-    as a card names it.
+    content is labelled. ``round_to_mg`` is the step the pharmacy stocks: a dose that is no
+    multiple of it is refused when the file is read, with the next lower stocked dose named (a
+    dose is never changed behind the reader's back). ``substance`` is the drug as a card names it.
     """
 
     substance: str = Field(min_length=1)
@@ -290,7 +301,11 @@ class When(Model):
 
 
 class Option(Model):
-    """One way to treat: product, dose and how it is given; ``star`` marks the recommended."""
+    """One way to treat: product, dose and how it is given; ``star`` marks the recommended.
+
+    ``then_dose`` over ``then_minutes`` is a second infusion after the first; when both do not
+    fit the 24 h cap and the first does, the first alone is offered.
+    """
 
     product: str
     dose: Number = Field(gt=0)
@@ -321,7 +336,8 @@ class Regimen(Cited):
 
 class Followup(Cited):
     """When magnesium is measured again: first row that holds. ``recheck`` entries are
-    ``end+6h``, ``start+48h``, ``start+14d`` or ``next-morning``."""
+    ``end+6h``, ``start+48h``, ``start+14d`` or ``next-morning``. ``when`` may speak of classes,
+    settings and renal classes. An oral order lasts until its ``start+`` recheck."""
 
     routes: tuple[Literal["iv", "im", "po"], ...]
     regimens: tuple[str, ...] = ()
