@@ -47,10 +47,6 @@ class ElementalMass:
 
     mg: Decimal
 
-    @property
-    def mmol(self) -> Decimal:
-        return self.mg / MG_MOLAR
-
 
 @dataclass(frozen=True, slots=True)
 class SaltMass:

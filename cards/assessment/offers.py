@@ -6,7 +6,7 @@ forbids is left out, never replaced by something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -63,9 +63,34 @@ class Offer:
         assert product.elemental_mg  # noqa: S101 - checked when the file is read
         return daily / product.unit_mg * product.elemental_mg / Decimal("24.305")
 
+    def first_alone(self) -> Offer:
+        """This offer without its second infusion."""
+        option = self.option.model_copy(update={"then_dose": None, "then_minutes": None})
+        return replace(self, option=option)
+
+    def then_alone(self) -> Offer | None:
+        """The second infusion of this offer by itself; None when there is none."""
+        dose, minutes = self.option.then_dose, self.option.then_minutes
+        if dose is None:
+            return None
+        second = {"dose": dose, "minutes": minutes, "then_dose": None, "then_minutes": None}
+        return replace(self, option=self.option.model_copy(update=second))
+
+    def both_steps(self, one: DraftOrder, other: DraftOrder) -> bool:
+        """Whether two drafts are the first and the second infusion of this offer."""
+        then = self.then_alone()
+        return then is not None and (
+            (self._same_first(one) and then.same_as(other))
+            or (self._same_first(other) and then.same_as(one))
+        )
+
     def same_as(self, draft: DraftOrder) -> bool:
-        """Whether a draft is this offer: same salt, route, dose and daily number, and a time
-        not shorter (ruling 53)."""
+        """Whether a draft is this offer, or its second infusion: same salt, route, dose and
+        daily number, and a time not shorter (ruling 53)."""
+        then = self.then_alone()
+        return self._same_first(draft) or (then is not None and then.same_as(draft))
+
+    def _same_first(self, draft: DraftOrder) -> bool:
         drug = draft.magnesium
         if drug is None or drug.salt != self.product.salt or draft.route != self.route:
             return False
@@ -165,7 +190,9 @@ def _open(
         if offer.parenteral and (stops.blocks_parenteral or chart.ambulatory):
             continue
         if offer.parenteral and not exempt and offer.grams_in_24h > cap.left:
-            continue
+            offer = offer.first_alone()
+            if offer.grams_in_24h > cap.left:
+                continue
         found.append(offer)
     return tuple(found)
 

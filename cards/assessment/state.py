@@ -29,6 +29,8 @@ def read_state(
     result = chart.magnesium.result
     if result is None:
         return _absent(chart, protocol)
+    if _hushed_as_old(result, protocol):
+        return None
     if "unit-unknown" in result.problems:
         return _of(
             protocol,
@@ -50,6 +52,14 @@ def read_state(
     if result.low:
         return _low(chart, result, flags, stops, protocol)
     return _maintenance(protocol) if maintenance else None
+
+
+def _hushed_as_old(result: Magnesium, protocol: Protocol) -> bool:
+    """A site may say nothing at all about an old result, whatever its value; a newer result
+    that could not be read is said all the same."""
+    old = bool({"stale", "undated"} & set(result.problems))
+    silent = protocol.file.result.stale == "silent"
+    return silent and old and "newer-unreadable" not in result.problems
 
 
 def _of(

@@ -10,11 +10,11 @@ import msgspec
 from cards.assessment import Assessment
 from cards.card.resources import drug_order, lab_order, updated_draft
 from cards.card.validate import faults
-from cards.phrase import bare
+from cards.phrase import bare, moment
 from cards.plan import (
+    LAB_NAMES,
     CreateDrug,
     CreateLab,
-    DeleteOrder,
     Line,
     Plan,
     Proposal,
@@ -145,8 +145,9 @@ def _actions(proposal: Proposal, card: UUID, assessment: Assessment) -> list[Jso
         elif isinstance(action, CreateLab):
             id_ = _id(card, proposal, action.position)
             order = lab_order(action, chart, orders, id_)
-            actions.append(_create(f"{action.display}, {order['occurrenceDateTime']}", order))
-        elif isinstance(action, DeleteOrder):
+            name = LAB_NAMES[action.lab]
+            actions.append(_create(f"{name}, {moment(action.at, chart.now)}", order))
+        else:
             actions.append(
                 {
                     "type": "delete",
@@ -166,7 +167,7 @@ def _update(
 ) -> list[Json]:
     """One update with the whole draft; create and delete when it would not be valid R4."""
     draft = updated_draft(action.draft, action.step, assessment.chart)
-    if draft is not None and not faults(draft):
+    if not faults(draft):
         text = f"Change to {action.step.short()}"
         return [{"type": "update", "description": text, "resource": draft}]
     id_ = _id(card, proposal, 0)

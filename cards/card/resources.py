@@ -133,13 +133,10 @@ def lab_order(lab: CreateLab, chart: Chart, orders: Orders, id_: str) -> Json:
     }
 
 
-def updated_draft(draft: DraftOrder, step: Step, chart: Chart) -> Json | None:
+def updated_draft(draft: DraftOrder, step: Step, chart: Chart) -> Json:
     """The whole draft as received, with our dosage in place of its own; tolerated shapes made
-    valid, missing status and intent filled. None when it cannot be taken apart."""
-    try:
-        parts = msgspec.json.decode(draft.raw, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
-        return None
+    valid, missing status and intent filled."""
+    parts = msgspec.json.decode(draft.raw, type=dict[str, msgspec.Raw])
     found: Json = dict(parts)
     for key in ("category", "reasonCode"):
         raw = bytes(parts.get(key, msgspec.Raw(b"")))

@@ -49,7 +49,6 @@ class Chart:
     sex: str | None
     magnesium: MagnesiumReading
     potassium: Lab | None
-    potassium_haemolysed: bool
     calcium: Lab | None
     corrected_calcium: Decimal | None
     ionized_calcium: Lab | None
@@ -65,16 +64,12 @@ class Chart:
     pregnant: str | None
     intolerance: str | None
     labs_ordered: frozenset[str]
-    urine: tuple[Lab, Lab] | None
     fe_mg: Decimal | None
     gaps: tuple[Gap, ...]
     notes: tuple[str, ...] = ()
 
     def gap(self, need: str) -> Gap | None:
         return next((gap for gap in self.gaps if gap.need == need), None)
-
-    def lacks(self, need: str) -> bool:
-        return self.gap(need) is not None
 
     @property
     def ambulatory(self) -> bool:
@@ -128,7 +123,6 @@ def read_chart(
     k = newest(potassium, now, age)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
     medicines = read_medicines(evidence, medications, drafts, now, protocol)
-    urine, fe_mg = _fe_mg(evidence, medicines, now, protocol)
     return Chart(
         now=now,
         patient_id=evidence.patient_id,
@@ -139,7 +133,6 @@ def read_chart(
         sex=sex,
         magnesium=magnesium,
         potassium=k,
-        potassium_haemolysed=k is not None and k.source in haemolysed,
         calcium=shown_calcium,
         corrected_calcium=corrected,
         ionized_calcium=newest(
@@ -159,8 +152,7 @@ def read_chart(
         pregnant=pregnant,
         intolerance=_intolerance(evidence),
         labs_ordered=_labs_ordered(evidence),
-        urine=urine,
-        fe_mg=fe_mg,
+        fe_mg=_fe_mg(evidence, medicines, now, protocol),
         gaps=_gaps(evidence),
         notes=tuple(note for note in (male_note,) if note),
     )
@@ -374,25 +366,22 @@ def _intolerance(evidence: Evidence) -> str | None:
 
 def _fe_mg(
     evidence: Evidence, medicines: Medicines, now: datetime, protocol: Protocol
-) -> tuple[tuple[Lab, Lab] | None, Decimal | None]:
-    """(urine magnesium and creatinine, fractional excretion in %) when all four results lie
-    within 24 h and not within 24 h of intravenous magnesium (protocol section 10)."""
+) -> Decimal | None:
+    """Fractional excretion of magnesium in %, when all four results lie within 24 h and not
+    within 24 h of intravenous magnesium (protocol section 10)."""
     window = timedelta(hours=float(protocol.file.limit.femg_window.value))
     names = ("urine-magnesium", "urine-creatinine", "creatinine")
     labs = [newest(read_labs(n, evidence.lab(n), now, protocol), now, window) for n in names]
-    urine_mg, urine_creatinine, creatinine = labs
-    if urine_mg is None or urine_creatinine is None:
-        return None, None
-    urine = (urine_mg, urine_creatinine)
+    urine_magnesium, urine_creatinine, creatinine = labs
+    if urine_magnesium is None or urine_creatinine is None or creatinine is None:
+        return None
     plasma = _plasma_magnesium(evidence, now, window, protocol)
-    if creatinine is None or plasma is None or medicines.parenteral_since(window):
-        return urine, None
-    if any(lab.comparator for lab in (*urine, creatinine)):
-        return urine, None
+    if plasma is None or medicines.parenteral_since(window):
+        return None
+    if any(lab.comparator for lab in (urine_magnesium, urine_creatinine, creatinine)):
+        return None
     below = Decimal("0.7") * plasma.value * urine_creatinine.value
-    if below <= 0:
-        return urine, None
-    return urine, 100 * urine_mg.value * creatinine.value / below
+    return 100 * urine_magnesium.value * creatinine.value / below if below > 0 else None
 
 
 def _plasma_magnesium(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cards import codes
-from cards.quantity import dose_mg, minutes, plain, read_number, stated_units
+from cards.quantity import dose_mg, minutes, read_number, stated_units
 from cards.resource import (
     CodeableConcept,
     Dosage,
@@ -59,11 +59,6 @@ class DoseLine:
     has_dose: bool = False
     pill: bool = False
     unreadable: str | None = None
-
-    @property
-    def too_fast_dose(self) -> tuple[Decimal, Decimal] | None:
-        """(mg, minutes) when both are known: compared without division."""
-        return (self.dose, self.minutes) if self.dose and self.minutes else None
 
     def doses_in_24h(self) -> Decimal:
         """How many doses fall in 24 h; a line without frequency is one dose."""
@@ -263,11 +258,3 @@ def _is_push(dosage: Dosage) -> bool:
             if not _NOT.search((text or "")[: match.start()]):
                 return True
     return False
-
-
-def describe(line: DoseLine) -> str:
-    """``2 g over 20 min`` of what could be read, for cards."""
-    if line.dose is None:
-        return "an unread dose"
-    dose = f"{plain(line.dose / 1000)} g" if line.dose >= 1000 else f"{plain(line.dose)} mg"
-    return dose if line.minutes is None else f"{dose} over {plain(line.minutes)} min"

@@ -2,6 +2,7 @@
 
 from cards.plan.plan import Plan, make_plan
 from cards.plan.proposal import (
+    LAB_NAMES,
     CreateDrug,
     CreateLab,
     DeleteOrder,
@@ -12,6 +13,7 @@ from cards.plan.proposal import (
 from cards.plan.words import Line
 
 __all__ = [
+    "LAB_NAMES",
     "CreateDrug",
     "CreateLab",
     "DeleteOrder",

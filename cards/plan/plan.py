@@ -32,10 +32,6 @@ class Plan:
     subject: str
     topic: str
 
-    @property
-    def drug(self) -> bool:
-        return any(proposal.drug for proposal in self.proposals)
-
 
 def make_plan(
     assessment: Assessment,

@@ -18,6 +18,7 @@ from cards.quantity import SaltMass, places, plain
 _RECHECK = re.compile(r"(end|start)\+(\d+)([hd])\Z")
 _MORNING = 6
 _SETTLE = timedelta(hours=6)
+_APART = timedelta(hours=4)
 LAB_NAMES = {
     "magnesium": "magnesium level",
     "creatinine": "creatinine",
@@ -261,8 +262,8 @@ def _draw_times(rechecks: tuple[str, ...], step: Step, now: datetime) -> list[da
         else:
             amount = timedelta(hours=int(match[2]) * (24 if match[3] == "d" else 1))
             at = (step.end if match[1] == "end" else now) + amount
-        # Two draws within the hour are one draw.
-        if all(abs(at - other) > timedelta(hours=1) for other in times):
+        # Two draws within a few hours are one draw.
+        if all(abs(at - other) >= _APART for other in times):
             times.append(at)
     return times
 

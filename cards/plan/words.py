@@ -190,6 +190,12 @@ def _situation(
     ]
     if causes and result is not None and result.low:
         lines.append(Line(f"Active causes: {listed(list(dict.fromkeys(causes)), 3)}.", keep=3))
+    lesser = [record(o.label, 30) for o in chart.medicines.active("cause-tier2")]
+    alcohol = chart.conditions.state("alcohol")
+    if alcohol is not None:
+        lesser.append(record(alcohol.label or alcohol.concept, 30))
+    if lesser and result is not None and result.low:
+        lines.append(Line(f"Possible causes: {listed(list(dict.fromkeys(lesser)), 3)}.", keep=4))
     if chart.medicines.active("platinum-egfr") and result is not None and result.low:
         lines.append(Line(words.platinum.text, keep=4))
     if chart.fe_mg is not None and result is not None and result.low:

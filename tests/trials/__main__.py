@@ -6,10 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import eicu
+from . import eicu, wild
 from .check import Tally
 
-TRIALS = {"eicu": eicu.trial}
+TRIALS = {
+    "eicu": eicu.trial,
+    "cds-requests": wild.cds_requests,
+    "odd-resources": wild.odd_resources,
+    "hl7-cases": wild.hl7_cases,
+    "sandbox-requests": wild.sandbox_requests,
+}
 
 
 def main() -> int:

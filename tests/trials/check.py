@@ -28,7 +28,7 @@ class Tally:
         answer = json.loads(body)
         self.answers += 1
         self.faults += [
-            f"{where}: {issue.path}: {issue.text}" if hasattr(issue, "path") else f"{where}: {issue}"
+            f"{where}: {issue.pointer or '/'}: {issue.text}"
             for issue in complaints("response", answer)
         ]
         cards: list[dict[str, Any]] = answer["cards"]

@@ -11,8 +11,11 @@ from cards.phrase import record
 
 
 def check_twice(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
-    """Two parenteral drafts in one session are duplicates (ruling 49)."""
+    """Two parenteral drafts in one session are duplicates (ruling 49), unless a regimen says
+    one after the other."""
     for other in context.session:
+        if any(offer.both_steps(draft, other) for offer in context.offers):
+            continue
         if other is not draft and other.magnesium and other.parenteral and draft.parenteral:
             says = f"{label(draft)}: also drafted: {record(other.label, 40)}. Keep one."
             yield met(draft, context, "D12", says)
