@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 # A colon and a dot only where GitHub would make a link of them.
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&$@]|:(?=//)|(?<=www)\.)", re.I)
+# What would begin a list item when the text begins a line.
+_ITEM = re.compile(r"^(\d{0,9})([-.])(?=\s|$)")
 _SPACE = re.compile(r"\s+")
 
 
@@ -31,7 +33,7 @@ def bare(text: str, longest: int = 60) -> str:
 def record(text: str, longest: int = 60) -> str:
     """Record text for ``detail``: bare, and inert as Markdown and HTML."""
     return (
-        _MARKDOWN.sub(r"\\\1", bare(text, longest))
+        _ITEM.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", bare(text, longest)))
         .replace("\\<", "&lt;")
         .replace("\\>", "&gt;")
         .replace("\\&", "&amp;")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from cards.assessment.finding import Finding
 from cards.assessment.flags import Flags
 from cards.assessment.stops import Stops
-from cards.chart import PROBLEMS, Chart, Magnesium
+from cards.chart import HEADINGS, PROBLEMS, Chart, Magnesium
 from cards.phrase import listed, record
 from cards.protocol import Indicator, Protocol
 
@@ -178,7 +178,14 @@ def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol)
         calm = "newer-unreadable" in problems or (stops.met("H9") and not problems & _SPECIMEN)
         if problems & _SPECIMEN or (severe and not calm):
             rule = "stop-warning"
-    return _of(protocol, rule, says, heading=first, labs=("magnesium",), evidence=(result.source,))
+    return _of(
+        protocol,
+        rule,
+        says,
+        heading=HEADINGS[result.problems[0]],
+        labs=("magnesium",),
+        evidence=(result.source,),
+    )
 
 
 def _low(

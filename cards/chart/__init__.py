@@ -4,10 +4,11 @@ from cards.chart.chart import Chart, read_chart
 from cards.chart.conditions import ConditionFact, Conditions
 from cards.chart.kidney import Kidney
 from cards.chart.labs import Lab
-from cards.chart.magnesium import PROBLEMS, Magnesium, MagnesiumReading
+from cards.chart.magnesium import HEADINGS, PROBLEMS, Magnesium, MagnesiumReading
 from cards.chart.medicines import Medicines, order_mmol
 
 __all__ = [
+    "HEADINGS",
     "PROBLEMS",
     "Chart",
     "ConditionFact",

@@ -56,6 +56,22 @@ PROBLEMS: Mapping[str, str] = MappingProxyType(
         "not-obtained": "the magnesium query was not answered: a newer result may exist",
     }
 )
+# The same in a few words, for a card's summary.
+HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "unit-unknown": "its unit is missing or not known",
+        "unit-conflict": "its unit contradicts its range or code",
+        "newer-unreadable": "a newer result could not be read",
+        "indeterminate": "only a bound: it decides no band",
+        "verify": "not compatible with life: verify",
+        "undated": "without a collection time: repeat",
+        "stale": "too old to dose on: repeat",
+        "preliminary": "preliminary: not dosed on",
+        "haemolysed": "haemolysed specimen: repeat",
+        "edta": "possibly an EDTA tube: repeat",
+        "not-obtained": "the magnesium query was not answered",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ def _kidney(chart: Chart, protocol: Protocol) -> str:
     text = f"Kidney {shown_kidney(chart)}"
     if kidney.measured is not None:
         text += f", {moment(kidney.measured, chart.now)}"
-    text += f": {protocol.renal(kidney.id).says}."
+    # "Full dose" is no news, and reads wrong where no dose is given.
+    text += "." if kidney.id == "R0" else f": {protocol.renal(kidney.id).says}."
     return " ".join([text, *(f"{record(note, 80)}." for note in kidney.notes)])
 
 

@@ -17,7 +17,17 @@ from cards.protocol.model import (
     Stop,
     When,
 )
-from cards.protocol.parse import PROFILES, Protocol, ProtocolError, parse_protocol, shipped
+from cards.protocol.parse import (
+    PROFILES,
+    Protocol,
+    ProtocolError,
+    build_protocol,
+    parse_protocol,
+    shipped,
+)
+from cards.protocol.remarks import check
+from cards.protocol.sheet import show
+from cards.protocol.starter import template
 
 __all__ = [
     "CLASSES",
@@ -38,6 +48,10 @@ __all__ = [
     "Rule",
     "Stop",
     "When",
+    "build_protocol",
+    "check",
     "parse_protocol",
     "shipped",
+    "show",
+    "template",
 ]

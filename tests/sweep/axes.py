@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from tests.vignette import build_request
@@ -186,11 +186,6 @@ def _fragment(table: str, name: str) -> tuple[bytes, ...]:
     return _entries(key, clause.get(table, "") + words[name], f"{table}-{name}")
 
 
-def mg_dl(text: str) -> float:
-    """The number of a magnesium point."""
-    return float(text)
-
-
 def _magnesium(mg: str, unit: str, quality: str) -> tuple[bytes, ...]:
     if mg == "none":
         return ()
@@ -201,17 +196,12 @@ def _magnesium(mg: str, unit: str, quality: str) -> tuple[bytes, ...]:
         "stale": "collected 8 d ago",
         "preliminary": "preliminary",
         "haemolysed": "haemolysed",
-        "unit conflict": "reference 0.7-1.0",
+        # A range whose middle lies outside every laboratory's, in the unit of the result.
+        "unit conflict": "reference 0.7-1.0" if unit == "mg/dL" else "reference 1.6-2.6",
     }
     words = f"{value}, {parts[quality]}" if quality in parts else value
     clause = words if unit == "mmol/L" else f"Mg {words}"
     return _entries("magnesium", clause, "magnesium")
-
-
-@cache
-def _labs(mg: str, unit: str, quality: str, potassium: str, renal: str, weight: str) -> bytes:
-    """Every need that hangs on these axes alone, without the ones that may be missing."""
-    raise NotImplementedError
 
 
 @cache
@@ -285,7 +275,15 @@ def drafted(draft: str) -> tuple[bytes, ...]:
     return tuple(json.dumps(e["resource"], separators=(",", ":")).encode() for e in entries)
 
 
-def request(cell: Cell, drafts: tuple[bytes, ...] | None = None, *, backwards: bool = False) -> bytes:
+@lru_cache(maxsize=1024)
+def _selections(orders: tuple[bytes, ...]) -> bytes:
+    every = [json.loads(order) for order in orders]
+    return json.dumps([f"{each['resourceType']}/{each['id']}" for each in every]).encode()
+
+
+def request(
+    cell: Cell, drafts: tuple[bytes, ...] | None = None, *, backwards: bool = False
+) -> bytes:
     """The request of a cell; ``drafts`` in place of its own; ``backwards`` in another order."""
     context = b'"userId":"Practitioner/pr1","patientId":"p1"'
     if cell.setting != "unknown":
@@ -296,9 +294,7 @@ def request(cell: Cell, drafts: tuple[bytes, ...] | None = None, *, backwards: b
         context += b',"draftOrders":{"resourceType":"Bundle","type":"collection","entry":['
         context += entries + b"]}"
         if cell.hook == "order-select":
-            names = [json.loads(order) for order in orders]
-            selections = [f"{each['resourceType']}/{each['id']}" for each in names]
-            context += b',"selections":' + json.dumps(selections).encode()
+            context += b',"selections":' + _selections(orders)
     prefetch = _prefetch(cell)
     if backwards:
         prefetch.reverse()

@@ -75,7 +75,7 @@ def check_laxative(draft: DraftOrder, context: DraftContext) -> Iterator[Finding
     if kidney.id not in ("R2", "R3", "R4"):
         return
     reduced = kidney.id == "R2"
-    says = f"{label(draft)}: {record(kidney.shown(), 120)}: magnesium accumulates."
+    says = f"{label(draft)}: renal class {kidney.id}: magnesium accumulates."
     yield met(
         draft, context, "D16-r2" if reduced else "D16", says, act="none" if reduced else "remove"
     )

@@ -11,7 +11,6 @@ from cards.assessment.finding import Finding
 from cards.assessment.offers import read_cap
 from cards.chart import order_mmol
 from cards.orders import DraftOrder
-from cards.phrase import record
 from cards.quantity import SULFATE_MEQ_PER_G, places, plain
 
 _HAIR = Decimal("1e-9")
@@ -131,7 +130,6 @@ def check_half(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     result = context.chart.magnesium.result
     mild = result is not None and result.usable and result.acts_as == "mild"
     largest = max(line.dose or Decimal(0) for line in draft.lines)
-    kidney = record(context.chart.kidney.shown(), 90)
     if draft.parenteral:
         full = largest > limit.half_dose_iv.value * 1000
         advice = f"half dose: {plain(limit.half_dose_iv.value)} g"
@@ -149,7 +147,7 @@ def check_half(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
             draft,
             context,
             "D9",
-            f"{label(draft)}: {kidney}: {advice}.",
+            f"{label(draft)}: renal class R2: {advice}.",
             heading=f"renal class R2: {advice}",
             act="replace",
         )

@@ -57,7 +57,7 @@ def _no_level(context: DraftContext) -> str:
         return "No usable magnesium: a result could not be read."
     if gap is not None:
         return f"Magnesium results could not be read: {record(gap.reason, 120)}."
-    return "No magnesium result on file."
+    return "Order magnesium before it is replaced."
 
 
 def equilibrated(chart: Chart, protocol: Protocol) -> bool:
@@ -105,9 +105,7 @@ def check_contraindicated(draft: DraftOrder, context: DraftContext) -> Iterator[
     act: Act = "none" if torsades else "remove"
     indicator: Indicator | None = "warning" if torsades else None
     if chart.kidney.id in ("R3", "R4"):
-        says = (
-            f"{label(draft)}: {record(chart.kidney.shown(), 120)}: remove this order, nephrology."
-        )
+        says = f"{label(draft)}: renal class {chart.kidney.id}: remove this order, nephrology."
         yield met(draft, context, "D10", says, act=act, indicator=indicator)
     block, nerve = stops.of("H4"), stops.of("H6")
     stop = nerve or (block if draft.route != "po" else None)

@@ -1,0 +1,125 @@
+"""State: every combination of facts that regimen rows can tell apart, to find rows that no
+patient reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import combinations, product
+
+from cards.protocol.faults import first_grams
+from cards.protocol.model import LOW, Option, ProtocolFile, Regimen, When
+
+# A patient whose oral magnesium is the full amount is past the first step.
+_EXCLUSIVE = (frozenset({"oral-first-step", "oral-full-dose"}),)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A kind of patient, as regimen rows see one; ``weight`` None is unknown."""
+
+    band: str
+    acts_as: str
+    setting: str
+    renal: str
+    flags: frozenset[str]
+    weight: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which rows decide for some patient, and which of their options are then offered.
+
+    ``rows`` are row numbers, ``options`` (row, option) numbers; ``answered`` the bands of which
+    some patient is offered something.
+    """
+
+    rows: frozenset[int]
+    options: frozenset[tuple[int, int]]
+    answered: frozenset[str]
+
+
+def reach(file: ProtocolFile) -> Reach:
+    """The Reach of a file's regimen table."""
+    rows: set[int] = set()
+    options: set[tuple[int, int]] = set()
+    answered: set[str] = set()
+    for state in _states(file):
+        for index, regimen in enumerate(file.regimen):
+            if not _holds(regimen.when, state):
+                continue
+            rows.add(index)
+            given = [n for n, o in enumerate(regimen.offer) if _open(file, regimen, o, state)]
+            options |= {(index, number) for number in given}
+            if given:
+                answered.add(state.band)
+            # Its starred option may still be refused by a stop or by what was given before.
+            if not (regimen.else_next and any(o.star for o in regimen.offer)):
+                break
+    return Reach(frozenset(rows), frozenset(options), frozenset(answered))
+
+
+def _states(file: ProtocolFile) -> Iterator[State]:
+    whens = [row.when for row in file.regimen]
+    whens += [option.when for row in file.regimen for option in row.offer]
+    named = sorted({flag for when in whens for flag in (*when.flags, *when.without)})
+    chosen = [
+        frozenset(some)
+        for size in range(len(named) + 1)
+        for some in combinations(named, size)
+        if not any(pair <= set(some) for pair in _EXCLUSIVE)
+    ]
+    bands = [band for band in file.band if band.acts_as in LOW or band.acts_as == "normal"]
+    renal = [row.id for row in file.renal if row.id not in ("R3", "R4")]
+    for band, setting, id_, weight, flags in product(
+        bands, ("inpatient", "ambulatory"), renal, _weights(whens), chosen
+    ):
+        # Unknown renal function is treated in life-threatening arrhythmia, or where relaxed.
+        relaxed = any(row.stop == "RU" for row in file.relaxed)
+        if id_ == "RU" and not relaxed and "life" not in flags:
+            continue
+        if band.acts_as == "normal" and "symp" in flags:
+            continue
+        yield State(band.name, band.acts_as, setting, id_, flags, weight)
+
+
+def _weights(whens: list[When]) -> list[Decimal | None]:
+    bounds = {b for when in whens for b in (when.weight_from, when.weight_to) if b is not None}
+    return [None, Decimal(70), *sorted(bounds)]
+
+
+def _holds(when: When, state: State) -> bool:
+    return (
+        state.acts_as in (when.classes or (state.acts_as,))
+        and state.band in (when.bands or (state.band,))
+        and set(when.flags) <= state.flags
+        and not set(when.without) & state.flags
+        and state.setting in (when.settings or (state.setting,))
+        and state.renal in (when.renal or (state.renal,))
+        and (when.weight_from is None or (state.weight or 0) >= when.weight_from)
+        and (when.weight_to is None or when.weight_to >= (state.weight or when.weight_to + 1))
+    )
+
+
+def _open(file: ProtocolFile, regimen: Regimen, option: Option, state: State) -> bool:
+    """Whether an option is offered to a patient of whom nothing was given and no stop holds."""
+    if not _holds(option.when, state):
+        return False
+    if file.product[option.product].route == "po":
+        return True
+    if state.setting == "ambulatory":
+        return False
+    return "life" in regimen.when.flags or first_grams(option) <= cap(file, state)
+
+
+def cap(file: ProtocolFile, state: State) -> Decimal:
+    """The 24 h cap in grams that the core finds for a patient like this."""
+    row = next(row for row in file.renal if row.id == state.renal)
+    found = row.cap_g
+    if state.weight is not None and row.cap_g_per_kg is not None:
+        found = min(found, row.cap_g_per_kg * state.weight)
+    relaxed = any(entry.stop == "weight-unknown" for entry in file.relaxed)
+    if state.weight is None and not relaxed:
+        found = min(found, file.limit.unknown_weight_iv.value)
+    return found
