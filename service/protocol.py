@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
-from cards.protocol import PROFILES, Protocol, parse_protocol, shipped
+from cards.card import protocol_faults
+from cards.protocol import PROFILES, Protocol, ProtocolError, parse_protocol, shipped
 from service.settings import SettingsError
 
 
@@ -13,8 +15,15 @@ def load_protocol(name: str) -> Protocol:
 
     Raises SettingsError when there is neither, ProtocolError when the file is wrong.
     """
-    if name in PROFILES:
-        return shipped(name)
+    protocol = shipped(name) if name in PROFILES else _read(name)
+    # No card may carry an order that is not valid FHIR: found out at start, not at the bedside.
+    faults = protocol_faults(protocol, datetime(2000, 1, 1, tzinfo=UTC))
+    if faults:
+        raise ProtocolError([f"{name}: {fault}" for fault in faults])
+    return protocol
+
+
+def _read(name: str) -> Protocol:
     try:
         data = Path(name).read_bytes()
     except OSError as error:

@@ -1,6 +1,22 @@
 """Card: the JSON a CDS Hooks client gets, and the FHIR resources it suggests."""
 
-from cards.card.render import response_json
-from cards.card.validate import faults
+from datetime import datetime
 
-__all__ = ["faults", "response_json"]
+from cards.card.render import response_json
+from cards.card.resources import order_templates
+from cards.card.validate import faults
+from cards.protocol import Protocol
+
+__all__ = ["faults", "protocol_faults", "response_json"]
+
+
+def protocol_faults(protocol: Protocol, now: datetime) -> list[str]:
+    """What is wrong, as FHIR, with the orders a protocol would suggest; [] when all are valid.
+
+    Called once at start: it also imports what an answer with an ``update`` needs.
+    """
+    return [
+        f"{place}: {fault}"
+        for place, order in order_templates(protocol, now)
+        for fault in faults(order)
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import msgspec
 
 from cards import codes
+from cards.assessment import Offer
 from cards.chart import Chart
 from cards.codes import system_of
 from cards.orders import DraftOrder, Orders
 from cards.plan import CreateLab, Step
+from cards.protocol import Product, Protocol
 from cards.resource import reference_key
 
 Json = dict[str, Any]
@@ -32,24 +35,13 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 
 def drug_order(step: Step, chart: Chart, orders: Orders, id_: str, *, torsades_only: bool) -> Json:
     """A MedicationRequest of one step of a regimen."""
-    product = step.offer.product
-    order: Json = {
+    return {
         "resourceType": "MedicationRequest",
         "id": id_,
         "status": "draft",
         "intent": "order",
         "category": [_category(chart)],
-        "medicationCodeableConcept": {
-            "coding": [
-                {
-                    "system": _SYSTEMS.get(coding.system, coding.system),
-                    "code": coding.code,
-                    "display": coding.display,
-                }
-                for coding in product.codings
-            ],
-            "text": product.text,
-        },
+        "medicationCodeableConcept": _medication(step.offer.product),
         "subject": {"reference": f"Patient/{chart.patient_id}"},
         **_context(chart, orders),
         "authoredOn": fhir_time(chart.now),
@@ -58,7 +50,44 @@ def drug_order(step: Step, chart: Chart, orders: Orders, id_: str, *, torsades_o
         **_reason_reference(chart),
         "dosageInstruction": [dosage(step)],
     }
-    return order
+
+
+def order_templates(protocol: Protocol, now: datetime) -> Iterator[tuple[str, Json]]:
+    """(place in the file, MedicationRequest) of every option a protocol may suggest, for a
+    patient that does not exist: what is checked once at start."""
+    for index, regimen in enumerate(protocol.file.regimen):
+        for number, option in enumerate(regimen.offer):
+            product = protocol.file.product[option.product]
+            offer = Offer(regimen, option, product, option.star)
+            bound = 1 if product.route == "po" else None
+            step = Step(offer, option.dose, option.minutes, bound, now)
+            yield (
+                f"regimen[{index}] ({regimen.id}).offer[{number}]",
+                {
+                    "resourceType": "MedicationRequest",
+                    "id": "template",
+                    "status": "draft",
+                    "intent": "order",
+                    "medicationCodeableConcept": _medication(product),
+                    "subject": {"reference": "Patient/template"},
+                    "authoredOn": fhir_time(now),
+                    "dosageInstruction": [dosage(step)],
+                },
+            )
+
+
+def _medication(product: Product) -> Json:
+    return {
+        "coding": [
+            {
+                "system": _SYSTEMS.get(coding.system, coding.system),
+                "code": coding.code,
+                "display": coding.display,
+            }
+            for coding in product.codings
+        ],
+        "text": product.text,
+    }
 
 
 def dosage(step: Step) -> Json:

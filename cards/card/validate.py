@@ -44,12 +44,6 @@ _MEALS = frozenset("C CM CD CV".split())
 _COMPARATORS = frozenset("< <= >= >".split())
 
 
-def preload() -> None:
-    """Import what the check needs, before the first request needs it."""
-    for type_ in _STATUS:
-        _model(type_)
-
-
 @cache
 def _model(type_: str) -> Any:
     if type_ == "MedicationRequest":

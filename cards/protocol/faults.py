@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 
 from cards import codes
 from cards.protocol.model import (
@@ -167,7 +168,7 @@ def _band_faults(file: ProtocolFile) -> Iterator[Fault]:
             yield (*path, "indicator"), "a low band needs an indicator"
         if band.acts_as == "normal" and band.indicator != "none":
             yield (*path, "indicator"), "a normal value is never treated: none"
-    for index, (below, above) in enumerate(zip(bands, bands[1:], strict=False)):
+    for index, (below, above) in enumerate(pairwise(bands)):
         path = ("band", index + 1)
         if CLASSES.index(below.acts_as) > CLASSES.index(above.acts_as):
             yield path, f"acts as {above.acts_as} above {below.acts_as}: bands must rise to toxic"
@@ -407,7 +408,7 @@ def _cap_faults(
 ) -> Iterator[Fault]:
     if "life" in regimen.when.flags:
         return  # exempt from the cap, once in 24 h
-    caps = {row.id: row.cap_g for row in file.renal}
+    caps: dict[str, Decimal] = {row.id: row.cap_g for row in file.renal}
     total = first_grams(option)
     ids = classes_of(file, regimen.when, option.when)
     over = [id_ for id_ in ids if total > caps[id_]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import pairwise
 
 from cards import codes
 from cards.protocol.faults import limits, speaks_of
@@ -29,18 +30,16 @@ def check(protocol: Protocol, today: date | None = None) -> tuple[str, ...]:
     ``today`` is needed to say that the review is overdue.
     """
     file = protocol.file
-    return tuple(
-        [
-            *_relaxations(file),
-            *_review(protocol, today),
-            *_regimens(file),
-            *_bands(file),
-            *_doses(file),
-            *_followup(file),
-            *_interactions(file),
-            *_results(file),
-            *_against_standard(protocol),
-        ]
+    return (
+        *_relaxations(file),
+        *_review(protocol, today),
+        *_regimens(file),
+        *_bands(file),
+        *_doses(file),
+        *_followup(file),
+        *_interactions(file),
+        *_results(file),
+        *_against_standard(protocol),
     )
 
 
@@ -71,12 +70,9 @@ def _regimens(file: ProtocolFile) -> Iterator[str]:
         if index not in reached.rows:
             yield f"{place}: no patient reaches it: the rows above decide first"
             continue
-        for number, option in enumerate(row.offer):
+        for number in range(len(row.offer)):
             if (index, number) not in reached.options:
                 yield f"{place}.offer[{number}]: never offered: no patient fits it and its cap"
-        starred = any(option.star for option in row.offer)
-        if row.offer and not starred and all(o.when == row.offer[0].when for o in row.offer):
-            yield f"{place}: nothing is recommended (no option is starred)"
     for band in file.band:
         if band.acts_as in LOW and band.name not in reached.answered:
             yield f"band {band.name!r}: no regimen offers anything at this level"
@@ -84,7 +80,7 @@ def _regimens(file: ProtocolFile) -> Iterator[str]:
 
 def _bands(file: ProtocolFile) -> Iterator[str]:
     low = [band for band in file.band if band.acts_as in LOW]
-    for worse, milder in zip(low, low[1:], strict=False):
+    for worse, milder in pairwise(low):
         if _RANK[worse.indicator] < _RANK[milder.indicator]:
             yield f"band {worse.name!r}: {worse.indicator} is milder than the band above it"
     for name, rule in file.rule.items():

@@ -235,9 +235,7 @@ def _indicator(rule: Rule) -> str:
 
 
 def _rules(file: ProtocolFile) -> Iterator[str]:
-    rows = (
-        (name, rule.title, _indicator(rule), *_basis(rule)) for name, rule in file.rule.items()
-    )
+    rows = ((name, rule.title, _indicator(rule), *_basis(rule)) for name, rule in file.rule.items())
     yield from _table("Rules", ("rule", "title", "indicator", *_BASIS), rows)
 
 

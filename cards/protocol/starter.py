@@ -77,7 +77,10 @@ def _head(name: str, text: str, today: date | None) -> str:
     stated = dict(re.findall(r"^(reviewed|review_due|notice) = (.+)$", text, re.MULTILINE))
     if today is not None:
         due = today.replace(month=2, day=28) if (today.month, today.day) == (2, 29) else today
-        stated |= {"reviewed": today.isoformat(), "review_due": f"{due.replace(year=today.year + 1)}"}
+        stated |= {
+            "reviewed": today.isoformat(),
+            "review_due": f"{due.replace(year=today.year + 1)}",
+        }
     shown = json.dumps(_line(name), ensure_ascii=False)
     return f"""\
 [protocol]

@@ -33,7 +33,8 @@ _BY_UNIT = {
     "1": "limit.creatinine_ratio",
     # How old a result may be: any of the three, since these are read with their unit.
     "min h d": """result.age_inpatient result.age_ambulatory result.age_creatinine_inpatient
-        result.age_creatinine_ambulatory result.age_weight_inpatient result.age_weight_ambulatory""",
+        result.age_creatinine_ambulatory result.age_weight_inpatient
+        result.age_weight_ambulatory""",
 }
 EXPECTED_UNITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {place: tuple(units.split()) for units, places in _BY_UNIT.items() for place in places.split()}

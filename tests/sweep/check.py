@@ -190,9 +190,9 @@ def _accept(cell: Cell, actions: list[Json]) -> tuple[bytes, ...]:
 def check_removed(cell: Cell, body: bytes, ask: Ask) -> Iterator[str]:
     """A need not obtained never adds a drug.
 
-    Where the need itself held the stop (myasthenia among the conditions, a weight of 39 kg) the
-    protocol's section 0 says what may still be offered: that is checked against the oracle, and
-    the card must name what was not read.
+    Except where that need held what forbade it (myasthenia among the conditions, a weight of
+    39 kg, magnesium given among the administrations): there section 0 says what may still be
+    offered, the oracle says how much of it, and the card must name what was not read.
     """
     before = level(json.loads(body))
     known = facts(cell)
@@ -205,30 +205,30 @@ def check_removed(cell: Cell, body: bytes, ask: Ask) -> Iterator[str]:
             continue
         response: Json = json.loads(answer)
         yield from (f"without {need}: {problem}" for problem in check(poorer, answer))
-        after = level(response)
-        if after <= before:
+        if level(response) <= before:
             continue
-        if _allowed(facts(poorer)) > _allowed(known) or _held(cell, need):
-            continue
-        yield f"without {need}: a drug that was not offered before"
+        if not _freed(known, facts(poorer)):
+            yield f"without {need}: a drug that was not offered before"
+        elif not any(_NAMED[need] in text.lower() for text in texts(response)):
+            yield f"without {need}: a drug is offered, and the card does not say what was not read"
+
+
+_NAMED = {need: need for need in NEEDS} | {"medications": "orders"}
 
 
 def _without(cell: Cell, need: str) -> str:
     return need if cell.missing == "nothing" else f"{cell.missing} {need}"
 
 
-def _allowed(known: Facts) -> int:
-    """0 nothing, 1 oral, 2 an injection: the most the axes allow."""
-    if known.stop or not (known.low or known.life or known.maintenance):
-        return 0
-    if not known.no_parenteral:
-        return 2
-    return 0 if known.no_oral else 1
-
-
-def _held(cell: Cell, need: str) -> bool:
-    """Whether what this need held, without being a stop, chose another regimen or none."""
-    return False
+def _freed(known: Facts, poorer: Facts) -> bool:
+    """Whether the need that is gone held something that forbade a drug."""
+    return (
+        (known.stop is not None and poorer.stop is None)
+        or (known.no_parenteral is not None and poorer.no_parenteral is None)
+        or (known.no_oral is not None and poorer.no_oral is None)
+        or known.renal != poorer.renal
+        or poorer.cap > known.cap
+    )
 
 
 def comparable(cell: Cell) -> bool:

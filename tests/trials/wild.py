@@ -23,6 +23,8 @@ from .check import Tally
 
 Json = dict[str, Any]
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+CAPTURED = datetime(2026, 11, 22, 1, 15, tzinfo=UTC)
+"""When the Sandbox's requests were."""
 LONGEST = 5
 OURS = {
     "Observation": "magnesium",
@@ -48,12 +50,14 @@ def _ring(*_: object) -> None:
     raise Hang
 
 
-def call(body: bytes, service: str, tally: Tally, where: str) -> tuple[int, list[Json], Any]:
+def call(
+    body: bytes, service: str, tally: Tally, where: str, now: datetime = NOW
+) -> tuple[int, list[Json], Any]:
     """(HTTP status, cards, the Answer or the error) of one call."""
     signal.signal(signal.SIGALRM, _ring)
     signal.alarm(LONGEST)
     try:
-        given = answer(body, service, NOW)
+        given = answer(body, service, now)
     except ServiceError as error:
         if error.status >= 500:
             tally.faults.append(f"{where}: {error.status}")
@@ -306,11 +310,11 @@ def sandbox_requests(data: Path, tally: Tally) -> list[str]:
     lines = []
     for path in _files(data / "sandbox-requests"):
         if "hook" in json.loads(path.read_bytes()):
-            lines.append(_expect(path, tally, good=True))
+            lines.append(_expect(path, tally, good=True, now=CAPTURED))
     return lines
 
 
-def _expect(path: Path, tally: Tally, *, good: bool) -> str:
+def _expect(path: Path, tally: Tally, *, good: bool, now: datetime = NOW) -> str:
     """200 when the Patient is carried, else 412; a message called bad may also be a 400."""
     request = json.loads(path.read_bytes())
     patient_id = str(request["context"]["patientId"]).split("/")[-1]
@@ -319,7 +323,7 @@ def _expect(path: Path, tally: Tally, *, good: bool) -> str:
         for r in [*resources(request.get("prefetch")), *resources(request["context"])]
     )
     status, cards, told = call(
-        path.read_bytes(), SERVICE_OF_HOOK[request["hook"]], tally, path.name
+        path.read_bytes(), SERVICE_OF_HOOK[request["hook"]], tally, path.name, now
     )
     expected = {200} if carried else {200, 412}
     verdict = "good" if good else "bad"
