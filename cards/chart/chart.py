@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 from cards import codes
 from cards.chart.conditions import Conditions, read_conditions
 from cards.chart.kidney import Kidney, Person, read_kidney
-from cards.chart.labs import Lab, collected_at, newest, read_labs
+from cards.chart.labs import Lab, Labs, collected_at, read_labs
 from cards.chart.magnesium import (
     MagnesiumReading,
-    haemolysed_sources,
     read_magnesium,
 )
 from cards.chart.medicines import Medicines, read_medicines
@@ -98,11 +98,9 @@ def read_chart(
     amb = setting == "ambulatory"
     result = file.result
     age = _span(result.age_ambulatory if amb else result.age_inpatient)
-    potassium = read_labs("potassium", evidence.lab("potassium"), now, protocol)
-    calcium = read_labs("calcium", evidence.lab("calcium"), now, protocol)
-    haemolysed = haemolysed_sources(evidence, "potassium")
-    sound = tuple(lab for lab in potassium if lab.source not in haemolysed)
-    magnesium = read_magnesium(evidence, now, protocol, age, sound, calcium)
+    potassium = read_labs("potassium", evidence, now, protocol)
+    calcium = read_labs("calcium", evidence, now, protocol)
+    magnesium = read_magnesium(evidence, now, protocol, age, potassium, calcium)
     conditions = read_conditions(evidence, now, encounter_id, protocol)
     birth = age_span(evidence.patient.birthDate if evidence.patient else None, now)
     sex = _sex(evidence)
@@ -110,7 +108,7 @@ def read_chart(
     dialysis = _dialysis(evidence, conditions, now, encounter_id, protocol)
     kidney = read_kidney(
         evidence,
-        read_labs("creatinine", evidence.lab("creatinine"), now, protocol),
+        read_labs("creatinine", evidence, now, protocol),
         Person(birth[1] if birth else None, sex, weight.value if weight else None),
         now,
         _span(result.age_creatinine_ambulatory if amb else result.age_creatinine_inpatient),
@@ -120,7 +118,7 @@ def read_chart(
         aki_coded=conditions.in_encounter("aki") is not None,
     )
     corrected, shown_calcium = _calcium(evidence, calcium, now, age, protocol)
-    k = newest(potassium, now, age)
+    k = potassium.newest(now, age)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
     medicines = read_medicines(evidence, medications, drafts, now, protocol)
     return Chart(
@@ -135,18 +133,14 @@ def read_chart(
         potassium=k,
         calcium=shown_calcium,
         corrected_calcium=corrected,
-        ionized_calcium=newest(
-            read_labs("calcium-ionized", evidence.lab("calcium-ionized"), now, protocol), now, age
-        ),
+        ionized_calcium=read_labs("calcium-ionized", evidence, now, protocol).newest(now, age),
         kidney=kidney,
         weight=weight,
         weight_note=weight_note,
         qtc=_qtc(evidence, now, age, protocol),
         qtc_uncorrected=bool(evidence.lab("qt-uncorrected")),
         wide_qrs=_wide_qrs(evidence, conditions, now, age, protocol),
-        platelets=newest(
-            read_labs("platelets", evidence.lab("platelets"), now, protocol), now, age
-        ),
+        platelets=read_labs("platelets", evidence, now, protocol).newest(now, age),
         conditions=conditions,
         medicines=medicines,
         pregnant=pregnant,
@@ -222,25 +216,24 @@ def _weight(
     ]
     if not raw:
         return None, None
-    labs = read_labs("weight", evidence.lab("weight"), now, protocol)
+    newest, before = (*islice(read_labs("weight", evidence, now, protocol), 2), None, None)[:2]
     latest = max(raw, key=lambda item: (item[0], item[1].id or ""))[1]
-    if not labs or labs[0].source != name(latest):
+    if newest is None or newest.source != name(latest):
         return None, "the newest weight has no readable unit or value"
-    lab = labs[0]
-    if now - lab.collected > age:
+    if now - newest.collected > age:
         return None, "the newest weight is too old"
-    if not limits.weight_low.value <= lab.value <= limits.weight_high.value:
-        return None, f"a weight of {lab.quantity} is not believed"
-    if len(labs) > 1:
-        change = abs(lab.value - labs[1].value) * 100
-        if change > limits.weight_jump.value * labs[1].value:
+    if not limits.weight_low.value <= newest.value <= limits.weight_high.value:
+        return None, f"a weight of {newest.quantity} is not believed"
+    if before is not None:
+        change = abs(newest.value - before.value) * 100
+        if change > limits.weight_jump.value * before.value:
             return None, "the last two weights differ by more than 25 %"
-    return lab, None
+    return newest, None
 
 
 def _calcium(
     evidence: Evidence,
-    calcium: tuple[Lab, ...],
+    calcium: Labs,
     now: datetime,
     age: timedelta,
     protocol: Protocol,
@@ -249,13 +242,11 @@ def _calcium(
 
     A measured corrected calcium is taken as is (ruling 59).
     """
-    total = newest(calcium, now, age)
-    measured = newest(
-        read_labs("calcium-corrected", evidence.lab("calcium-corrected"), now, protocol), now, age
-    )
+    total = calcium.newest(now, age)
+    measured = read_labs("calcium-corrected", evidence, now, protocol).newest(now, age)
     if measured is not None and (total is None or measured.collected >= total.collected):
         return (measured.value if measured.comparator is None else None), measured
-    albumin = newest(read_labs("albumin", evidence.lab("albumin"), now, protocol), now, age)
+    albumin = read_labs("albumin", evidence, now, protocol).newest(now, age)
     if total is None or total.comparator or albumin is None or albumin.comparator:
         return None, total
     limit = protocol.file.limit
@@ -264,14 +255,14 @@ def _calcium(
 
 
 def _qtc(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> Lab | None:
-    lab = newest(read_labs("qtc", evidence.lab("qtc"), now, protocol), now, age)
+    lab = read_labs("qtc", evidence, now, protocol).newest(now, age)
     return lab if lab is not None and 250 <= lab.value <= 800 else None
 
 
 def _wide_qrs(
     evidence: Evidence, conditions: Conditions, now: datetime, age: timedelta, protocol: Protocol
 ) -> bool:
-    qrs = newest(read_labs("qrs-duration", evidence.lab("qrs-duration"), now, protocol), now, age)
+    qrs = read_labs("qrs-duration", evidence, now, protocol).newest(now, age)
     wide = qrs is not None and qrs.at_least(protocol.file.limit.qrs_wide.value)
     return wide or conditions.state("paced-rhythm") is not None
 
@@ -371,7 +362,7 @@ def _fe_mg(
     within 24 h of intravenous magnesium (protocol section 10)."""
     window = timedelta(hours=float(protocol.file.limit.femg_window.value))
     names = ("urine-magnesium", "urine-creatinine", "creatinine")
-    labs = [newest(read_labs(n, evidence.lab(n), now, protocol), now, window) for n in names]
+    labs = [read_labs(n, evidence, now, protocol).newest(now, window) for n in names]
     urine_magnesium, urine_creatinine, creatinine = labs
     if urine_magnesium is None or urine_creatinine is None or creatinine is None:
         return None
@@ -387,7 +378,7 @@ def _fe_mg(
 def _plasma_magnesium(
     evidence: Evidence, now: datetime, window: timedelta, protocol: Protocol
 ) -> Quantity | None:
-    reading = read_magnesium(evidence, now, protocol, window, (), ())
+    reading = read_magnesium(evidence, now, protocol, window)
     result = reading.result
     if result is None or not result.usable or result.value is None or result.comparator:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -61,7 +61,7 @@ class Person:
 
 def read_kidney(
     evidence: Evidence,
-    creatinines: Sequence[Lab],
+    creatinines: Iterable[Lab],
     person: Person,
     now: datetime,
     age: timedelta,

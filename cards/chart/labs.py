@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
+from cards.evidence import Evidence
 from cards.instant import Instant, read_instant
 from cards.protocol import Protocol
-from cards.quantity import Quantity, has_value, lab_value
-from cards.resource import Resource, name, status_code
+from cards.quantity import Quantity, lab_value
+from cards.resource import Resource, name
 
 FINAL = frozenset({"final", "amended", "corrected"})
 _RANK = {"corrected": 3, "amended": 2, "final": 1}
@@ -54,38 +56,60 @@ def collected_at(resource: Resource) -> Instant | None:
     )
 
 
-def tie_break(resource: Resource) -> tuple[datetime, int]:
-    """Latest ``issued`` first, then corrected, amended, final (ruling 18)."""
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+def tie_break(resource: Resource) -> tuple[datetime, int, str]:
+    """Latest ``issued`` first, then corrected, amended, final (ruling 18); the id decides last,
+    so that the order of resources never changes a card."""
     issued = read_instant(resource.issued)
-    oldest = datetime.min.replace(tzinfo=UTC)
-    return (issued.start if issued else oldest), _RANK.get(resource.status or "", 0)
+    rank = _RANK.get(resource.status or "", 0)
+    return (issued.start if issued else _OLDEST), rank, resource.id or ""
 
 
-def read_labs(
-    concept: str, resources: Iterable[Resource], now: datetime, protocol: Protocol
-) -> tuple[Lab, ...]:
-    """All usable values of a concept, newest first: final, amended or corrected, a number in a
-    known unit, collected, not in the future."""
-    future = now + timedelta(minutes=float(protocol.file.result.future.value))
-    found: list[tuple[datetime, tuple[datetime, int], Lab]] = []
-    for resource in resources:
-        if status_code(resource.status) not in FINAL or resource.valueQuantity is None:
-            continue
-        collected = collected_at(resource)
-        if (
-            collected is None
-            or collected.start > future
-            or not has_value(resource.valueQuantity.value)
-        ):
-            continue
-        quantity = lab_value(concept, resource.valueQuantity)
-        if quantity is not None:
-            lab = Lab(quantity, collected.start, name(resource))
-            found.append((collected.start, tie_break(resource), lab))
-    found.sort(key=lambda item: item[:2], reverse=True)
-    return tuple(lab for _, _, lab in found)
+class Labs:
+    """The usable values of a concept, newest first: final, amended or corrected, a number in a
+    known unit, collected, not in the future.
+
+    A patient may have hundreds of results of which a rule reads one or two: a value is read
+    when it is looked at.
+    """
+
+    __slots__ = ("_concept", "_found")
+
+    def __init__(
+        self, concept: str, resources: Iterable[Resource], now: datetime, protocol: Protocol
+    ) -> None:
+        future = now + timedelta(minutes=float(protocol.file.result.future.value))
+        self._concept = concept
+        self._found: list[tuple[datetime, Resource]] = []
+        for resource in resources:
+            if resource.status in FINAL and resource.valueQuantity is not None:
+                collected = collected_at(resource)
+                if collected is not None and collected.start <= future:
+                    self._found.append((collected.start, resource))
+        if len(self._found) > 1:
+            self._found.sort(key=lambda item: item[0], reverse=True)
+            self._break_ties()
+
+    def _break_ties(self) -> None:
+        found = self._found
+        if all(a[0] != b[0] for a, b in pairwise(found)):
+            return
+        found.sort(key=lambda item: (item[0], tie_break(item[1])), reverse=True)
+
+    def __iter__(self) -> Iterator[Lab]:
+        for collected, resource in self._found:
+            quantity = resource.valueQuantity and lab_value(self._concept, resource.valueQuantity)
+            if quantity:
+                yield Lab(quantity, collected, name(resource))
+
+    def newest(self, now: datetime, age: timedelta) -> Lab | None:
+        """The newest value, if it is within an age, inclusive."""
+        lab = next(iter(self), None)
+        return lab if lab is not None and now - lab.collected <= age else None
 
 
-def newest(labs: Iterable[Lab], now: datetime, age: timedelta) -> Lab | None:
-    """The newest value within an age, inclusive."""
-    return next((lab for lab in labs if now - lab.collected <= age), None)
+def read_labs(concept: str, evidence: Evidence, now: datetime, protocol: Protocol) -> Labs:
+    """The Labs of a concept in the evidence."""
+    return Labs(concept, evidence.lab(concept), now, protocol)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -151,8 +151,8 @@ def read_magnesium(
     now: datetime,
     protocol: Protocol,
     age: timedelta,
-    potassium: tuple[Lab, ...],
-    calcium: tuple[Lab, ...],
+    potassium: Iterable[Lab] = (),
+    calcium: Iterable[Lab] = (),
 ) -> MagnesiumReading:
     """The MagnesiumReading of the evidence; ``age`` is the limit of this setting."""
     future_limit = now + timedelta(minutes=float(protocol.file.result.future.value))
@@ -176,7 +176,7 @@ def read_magnesium(
         newer = candidates[0] is not numbers[0]
         newer = newer or any(u.need == "magnesium" for u in evidence.unread)
         result = _judge(result, numbers[0], evidence, protocol, newer, now - age)
-        result = _guard_edta(result, protocol, potassium, calcium)
+        result = _guard_edta(result, evidence, protocol, potassium, calcium)
     whole = evidence.lab("magnesium-whole-blood")
     return MagnesiumReading(
         result,
@@ -208,14 +208,12 @@ def _candidate(resource: Resource) -> _Candidate | None:
     )
 
 
-def _recency(candidate: _Candidate) -> tuple[bool, datetime, tuple[datetime, int], str]:
-    # The id decides last, so that the order of resources never changes a card.
+def _recency(candidate: _Candidate) -> tuple[bool, datetime, tuple[datetime, int, str]]:
     oldest = datetime.min.replace(tzinfo=UTC)
     return (
         candidate.collected is not None,
         candidate.collected or oldest,
         tie_break(candidate.resource),
-        candidate.resource.id or "",
     )
 
 
@@ -400,25 +398,27 @@ def _judge(
 
 
 def _guard_edta(
-    result: Magnesium, protocol: Protocol, potassium: tuple[Lab, ...], calcium: tuple[Lab, ...]
+    result: Magnesium,
+    evidence: Evidence,
+    protocol: Protocol,
+    potassium: Iterable[Lab],
+    calcium: Iterable[Lab],
 ) -> Magnesium:
     """Very low magnesium with high potassium and low calcium of the same collection: the wrong
-    tube, not a deficiency."""
+    tube, not a deficiency. A haemolysed potassium is no high one (ruling 14)."""
     limits = protocol.file.result
-    if (
-        result.collected is None
-        or result.value is None
-        or result.value >= limits.edta_magnesium.value
-    ):
+    collected = result.collected
+    if collected is None or result.value is None or result.value >= limits.edta_magnesium.value:
         return result
     window = timedelta(minutes=float(limits.edta_window.value))
-    collected = result.collected
 
-    def beside(labs: tuple[Lab, ...]) -> Iterator[Lab]:
+    def beside(labs: Iterable[Lab]) -> Iterator[Lab]:
         return (lab for lab in labs if abs(lab.collected - collected) <= window)
 
+    haemolysed = haemolysed_sources(evidence, "potassium")
     wrong_tube = any(
-        lab.at_least(limits.edta_potassium.value) for lab in beside(potassium)
+        lab.at_least(limits.edta_potassium.value) and lab.source not in haemolysed
+        for lab in beside(potassium)
     ) and any(lab.below(limits.edta_calcium.value) for lab in beside(calcium))
     return replace(result, problems=(*result.problems, "edta")) if wrong_tube else result
 

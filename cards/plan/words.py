@@ -43,7 +43,7 @@ def detail_lines(
     if banner:
         lines.append(Line(f"**{banner}**"))
     lines.append(Line(_value(assessment.chart)))
-    lines += [Line(f.says) for f in findings if f.says]
+    lines += [Line(says) for says in dict.fromkeys(f.says for f in findings) if says]
     lines.append(Line(_kidney(assessment.chart, protocol)))
     lines += _refusals(assessment, findings, steps)
     lines += _arithmetic(assessment, proposals, protocol)
@@ -322,13 +322,16 @@ def _notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         g
         for g in chart.gaps
         if g.need in ("potassium", "calcium", "albumin", "qtc", "weight", "administrations")
+        # Beside a reported eGFR: without creatinine an acute injury cannot be seen.
+        or (g.need == "creatinine" and chart.kidney.estimates)
     ]
     if named:
         names = ", ".join("QTc" if g.need == "qtc" else g.need for g in named)
         text = f"Not read: {names}."
         if any(g.need == "administrations" for g in named):
             text += " Administrations not readable: check the record."
-        lines.append(Line(text, "foot", 1))
+        unseen = any(g.need in ("administrations", "creatinine") for g in named)
+        lines.append(Line(text, "foot", 0 if unseen else 1))
     if chart.weight_note:
         lines.append(Line(f"Weight not used: {record(chart.weight_note, 80)}.", "foot", 2))
     if chart.qtc_uncorrected and chart.qtc is None:

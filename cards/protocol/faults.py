@@ -39,6 +39,8 @@ RULES = frozenset(
 )
 # Rules whose indicator may differ by class: those the core asks with the class of the result.
 BY_CLASS = frozenset("N1 N2 N3 N4 N5 N6 N9".split())
+# Said as critical whatever the file says.
+CRITICAL = frozenset({"life", "symp"})
 STOPS = frozenset("H1 H2 H2-unknown H3 H4 H5 H6 H7 H8 H9 H10 H11".split())
 PARENTERAL_STOPS = frozenset("H4 H5 H8".split())
 LIFE_EXEMPT = frozenset("H2-unknown H7".split())
@@ -222,9 +224,11 @@ def _rule_faults(file: ProtocolFile) -> Iterator[Fault]:
     yield from ((("rule", n), "no such rule") for n in sorted(set(file.rule) - RULES))
     yield from ((("rule", n), "missing") for n in sorted(RULES - set(file.rule)))
     for name, rule in file.rule.items():
+        path: Path = ("rule", name, "indicator")
+        if name in CRITICAL and rule.indicator != "critical":
+            yield path, "must be critical"
         if isinstance(rule.indicator, str):
             continue
-        path: Path = ("rule", name, "indicator")
         if name not in BY_CLASS:
             yield path, "this rule has one indicator, not one for each class"
         elif set(rule.indicator) != LOW:

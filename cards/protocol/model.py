@@ -242,7 +242,6 @@ class Rule(Cited):
 
     title: str = Field(min_length=1)
     indicator: Indicator | dict[ActsAs, Indicator]
-    says: str = ""
 
     def indicator_for(self, acts_as: str | None) -> Indicator:
         if isinstance(self.indicator, str):

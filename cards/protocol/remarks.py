@@ -89,6 +89,11 @@ def _bands(file: ProtocolFile) -> Iterator[str]:
         ranks = [_RANK[rule.indicator[c]] for c in CLASSES if c in rule.indicator]
         if ranks != sorted(ranks, reverse=True):
             yield f"rule.{name}.indicator: milder for a worse class"
+    for band in low:
+        said = file.rule[band.acts_as].indicator
+        if said != band.indicator:
+            says = f"{said} is not used: band {band.name!r} says {band.indicator}"
+            yield f"rule.{band.acts_as}.indicator: {says}"
     if file.band[0].low is None:
         yield f"band {file.band[0].name!r}: open below: an impossible 0.05 mg/dL is dosed on too"
     for acts_as in ("moderate", "mild"):

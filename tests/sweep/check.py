@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from tests.vignette import suggested
 from tests.vignette.invariants import broken
 
-from .axes import DRAFTS, NEEDS, OTHER_DRAFTS, Cell, drafted, request
+from .axes import NEEDS, OTHER_DRAFTS, Cell, drafted, request
 from .oracle import Facts, facts
 
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ _ACTIVE_ORAL = {"oral first": 500 / 40.304, "oral full": 800 / 40.304}
 # Numbers and claims of the seed articles that no card may repeat (protocol.md, table of traps).
 REJECTED = {
     "potassium target 4-5 mEq/L": re.compile(r"\b4(?:\.0)?\s*[-–]\s*5(?:\.0)?\s*m?Eq/L", re.I),
-    "alfacalcidol in milligrams": re.compile(r"alfacalcidol[^.;]*?\d\s*(?:mg|milligram)", re.I),
+    "alfacalcidol in milligrams": re.compile(r"alfacalcidol.{0,40}?\d\s*(?:mg|milligrams?)\b", re.I),
     "480 mg elemental": re.compile(r"\b480(?:\.0)?\s*mg\s+(?:of\s+)?elemental", re.I),
     "250 mg/kg": re.compile(r"\b250\s*mg/kg", re.I),
     "target in mEq/L": re.compile(r"1\.8\s*[-–]\s*2\.2\s*mEq", re.I),
@@ -124,9 +125,9 @@ def _oral(cell: Cell, known: Facts, response: Json, order: Json) -> Iterator[str
     if not suggested.repeat(order).get("boundsDuration", {}).get("value"):
         yield "an oral order without an end"
     if not cell.lacks("medications") and cell.enteral in _ACTIVE_ORAL:
-        # What runs already counts too, unless the same suggestion removes it.
-        if not any(ref.startswith("MedicationRequest/") for ref in suggested.deletes(response)):
-            daily += _ACTIVE_ORAL[cell.enteral]
+        # What runs already counts too, unless the suggestion removes it.
+        replaced = any("medications-oral" in ref for ref in suggested.deletes(response))
+        daily += 0 if replaced else _ACTIVE_ORAL[cell.enteral]
     if not 0 < daily <= ORAL_CEILING:
         yield f"{daily:.1f} mmol a day by mouth"
 
@@ -207,13 +208,13 @@ def check_removed(cell: Cell, body: bytes, ask: Ask) -> Iterator[str]:
         yield from (f"without {need}: {problem}" for problem in check(poorer, answer))
         if level(response) <= before:
             continue
-        if not _freed(known, facts(poorer)):
+        if not (_freed(known, facts(poorer)) or _silenced(cell, need)):
             yield f"without {need}: a drug that was not offered before"
         elif not any(_NAMED[need] in text.lower() for text in texts(response)):
             yield f"without {need}: a drug is offered, and the card does not say what was not read"
 
 
-_NAMED = {need: need for need in NEEDS} | {"medications": "orders"}
+_NAMED = {need: need for need in NEEDS} | {"medications": "orders", "encounter": "setting"}
 
 
 def _without(cell: Cell, need: str) -> str:
@@ -229,6 +230,11 @@ def _freed(known: Facts, poorer: Facts) -> bool:
         or known.renal != poorer.renal
         or poorer.cap > known.cap
     )
+
+
+def _silenced(cell: Cell, need: str) -> bool:
+    """Oral magnesium among the orders silences the triggers of section 8 (ruling 55)."""
+    return need == "medications" and cell.hook != "patient-view" and cell.enteral in _ACTIVE_ORAL
 
 
 def comparable(cell: Cell) -> bool:
@@ -249,10 +255,23 @@ def neighbours(points: list[str]) -> list[tuple[str, str]]:
     values = sorted((p for p in points if p != "none" and float(p) >= 0.2), key=float)
     low = [p for p in values if float(p) <= 2.60]
     high = [p for p in values if float(p) > 1.80]
-    down = list(zip(low, low[1:], strict=False))
-    up = [(b, a) for a, b in zip(high, high[1:], strict=False)]
+    down = list(pairwise(low))
+    up = [(b, a) for a, b in pairwise(high)]
     return down + up
 
 
-__all__ = ["DRAFTS", "RANK", "REJECTED", "check", "check_accepted", "check_again", "check_order",
-           "check_removed", "comparable", "drugs", "level", "neighbours", "texts", "worst"]
+__all__ = [
+    "RANK",
+    "REJECTED",
+    "check",
+    "check_accepted",
+    "check_again",
+    "check_order",
+    "check_removed",
+    "comparable",
+    "drugs",
+    "level",
+    "neighbours",
+    "texts",
+    "worst",
+]

@@ -100,7 +100,9 @@ def _rest(
         for value, left in enumerate(by_value):
             for key in sorted(left):
                 wanted = {i: key // 64, j: key % 64, axis: value}
-                row = next((r for r in added if all(r[k] in (None, v) for k, v in wanted.items())), None)
+                row = next(
+                    (r for r in added if all(r[k] in (None, v) for k, v in wanted.items())), None
+                )
                 if row is None:
                     row = [None] * (axis + 1)
                     added.append(row)

@@ -33,7 +33,9 @@ def renal_class(cell: Cell) -> str:
     if creatinine is not None and age is not None:
         kappa, alpha, factor = (0.7, -0.241, 1.012) if female else (0.9, -0.302, 1.0)
         ratio = creatinine / kappa
-        estimates.append(142 * min(ratio, 1) ** alpha * max(ratio, 1) ** -1.2 * 0.9938**age * factor)
+        estimates.append(
+            142 * min(ratio, 1) ** alpha * max(ratio, 1) ** -1.2 * 0.9938**age * factor
+        )
         if cell.weight != "unknown" and not cell.lacks("weight"):
             gault = (140 - age) * float(cell.weight) / (72 * creatinine)
             estimates.append(gault * (0.85 if female else 1))
@@ -116,6 +118,8 @@ def facts(cell: Cell) -> Facts:
         ("R2, mild", renal == "R2" and value is not None and not value < 1.50),
         ("R2, oral active", renal == "R2" and oral_active in ("oral first", "oral full")),
         ("life", life),
+        ("severe", low and value is not None and value <= 1.20),
+        ("symptoms", symptoms),
     )
     known = cell.weight != "unknown" and not lacks("weight")
     cap = _CAP[renal]
@@ -134,7 +138,7 @@ def facts(cell: Cell) -> Facts:
         stop=_first(stops),
         no_parenteral=_first(no_parenteral),
         no_oral=_first(no_oral),
-        maintenance=ambulatory and given == "week" and usable and not low,
+        maintenance=ambulatory and given in ("before", "week") and usable and not low,
         cap=cap + _HAIR,
     )
 

@@ -7,9 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from cards.protocol import Protocol
+from cards.protocol import Protocol, parse_protocol
 from service.answer import Answer, answer
 from service.hooks import SERVICE_OF_HOOK
 
@@ -28,7 +30,7 @@ class Seen:
     body: bytes
     seconds: float
     answer: Answer | None = None
-    card: dict | None = None  # type: ignore[type-arg]
+    card: dict[str, Any] | None = None
     error: str = ""
 
     @property
@@ -80,12 +82,7 @@ def table(title: str, calls: list[Seen], per: str) -> list[str]:
     count("problem", Counter(p for s in calls for p in _problems(s)))
     count(
         "stops cited on a card",
-        Counter(
-            stop.id
-            for s in cards
-            if s.answer.decision.plan.proposals is not None
-            for stop in s.answer.decision.assessment.stops.holding
-        ),
+        Counter(stop.id for s in cards for stop in s.answer.decision.assessment.stops.holding),
     )
     count("renal", Counter(s.answer.decision.chart.kidney.id for s in calls if s.answer))
     count(
@@ -106,6 +103,37 @@ def _problems(seen: Seen) -> tuple[str, ...]:
     return () if result is None else result.problems
 
 
+def declaring(unit: str) -> Protocol:
+    """The standard profile of a site that sends 19123-9 in another unit (ruling 20)."""
+    text = (files("cards") / "protocols" / "standard.toml").read_text()
+    code = (
+        f'{{ lab = "magnesium", system = "http://loinc.org", code = "19123-9", unit = "{unit}", '
+        'why = "the laboratory says so" }'
+    )
+    assert "site_codes = []" in text
+    return parse_protocol(
+        text.replace("site_codes = []", f"site_codes = [{code}]").encode(), "site"
+    )
+
+
+def declared(stays: list[Stay], tally: Tally) -> list[str]:
+    """What the results in mEq/L do, with and without a site file that declares the unit."""
+    lines = []
+    for title, protocol in (("no site file", None), ("unit declared", declaring("mEq/L"))):
+        seen = run(stays, tally, protocol, ("patient-view",), assume_none=True)
+        theirs = [s for s in seen if _unit(s) == "meq/L"]
+        told = Counter(
+            f"{_band(s)} {','.join(_problems(s))}: {s.card['indicator'] if s.card else 'silent'}"
+            for s in theirs
+        )
+        lines.append(f"# {len(theirs)} results in meq/L, {title}: {dict(told)}")
+    return lines
+
+
+def _unit(seen: Seen) -> str:
+    return str(seen.moment.about["valueQuantity"]["unit"])
+
+
 def trial(data: Path, tally: Tally) -> list[str]:
     stays = read_stays(data / "eicu-demo")
     lines: list[str] = []
@@ -121,4 +149,6 @@ def trial(data: Path, tally: Tally) -> list[str]:
             f"  ms: p50 {times[len(times) // 2]:.2f}, p99 {times[len(times) * 99 // 100]:.2f}, "
             f"most {times[-1]:.2f}"
         )
-    return lines
+    session = list(run(stays, tally, hooks=("order-sign",), assume_none=True, session=True))
+    lines += table("order-sign, orders of one minute in one session", session, "orders")
+    return [*lines, *declared(stays, tally)]

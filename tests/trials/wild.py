@@ -195,10 +195,14 @@ def cds_requests(data: Path, tally: Tally) -> list[str]:
             if sent is None:
                 continue
             where = f"{ours} {path.name}"
-            status, cards, told = call(json.dumps(sent).encode(), SERVICE_OF_HOOK[ours], tally, where)
+            status, cards, told = call(
+                json.dumps(sent).encode(), SERVICE_OF_HOOK[ours], tally, where
+            )
             named = "names 0.9" if names_result(cards) else "silent" if not cards else "other card"
             kept[f"{ours}: {status} {named}"] += 1
             if named != "names 0.9":
+                if status == 200 and ours != "order-select":  # there, any other draft is silent
+                    tally.faults.append(f"{where}: {named}")
                 why = f"{told} {getattr(told, 'issues', '')}" if status != 200 else _drugs(told)
                 lines.append(f"re-keyed {status} {named}: {where}: {why}")
     return [f"as is {dict(asis)}", *(f"re-keyed {k}: {n}" for k, n in sorted(kept.items())), *lines]
@@ -229,6 +233,8 @@ def odd_resources(data: Path, tally: Tally) -> list[str]:
             if status == 200 and told != "names 0.9":
                 told += ", unread" if given.evidence.unread else ""
             kept[f"{patched}: {status} {told}"] += 1
+            if status == 200 and told == "silent":
+                tally.faults.append(f"{where}: silent")
             if status != 200 or told != "names 0.9":
                 what = cards[0]["detail"][:220].replace("\n", " ") if cards else given
                 unread = given.evidence.unread if status == 200 else getattr(given, "issues", "")
