@@ -46,9 +46,7 @@ class Offer:
 
     @property
     def grams_in_24h(self) -> Decimal:
-        """Grams of all parenteral doses of 24 h; 0 for an oral option."""
-        if not self.parenteral:
-            return Decimal(0)
+        """Grams of all doses of 24 h of a parenteral option."""
         option = self.option
         return option.dose * (option.count or 1) + (option.then_dose or 0)
 
@@ -77,12 +75,17 @@ class Offer:
         return replace(self, option=self.option.model_copy(update=second))
 
     def both_steps(self, one: DraftOrder, other: DraftOrder) -> bool:
-        """Whether two drafts are the first and the second infusion of this offer."""
-        then = self.then_alone()
-        return then is not None and (
-            (self._same_first(one) and then.same_as(other))
-            or (self._same_first(other) and then.same_as(one))
-        )
+        """Whether two drafts are the first and the second infusion of this offer, also when the
+        cap left room for the first alone."""
+        for option in self.regimen.offer:
+            whole = replace(self, option=option)
+            then = whole.then_alone() if option.product == self.option.product else None
+            if then is not None and (
+                (whole._same_first(one) and then.same_as(other))
+                or (whole._same_first(other) and then.same_as(one))
+            ):
+                return True
+        return False
 
     def same_as(self, draft: DraftOrder) -> bool:
         """Whether a draft is this offer, or its second infusion: same salt, route, dose and

@@ -8,7 +8,7 @@ from cards.assessment.finding import Finding
 from cards.assessment.flags import Flags
 from cards.assessment.stops import Stops
 from cards.chart import HEADINGS, PROBLEMS, Chart, Magnesium
-from cards.phrase import listed, record
+from cards.phrase import age, listed, record
 from cards.protocol import Indicator, Protocol
 
 _SPECIMEN = frozenset({"unit-conflict", "haemolysed", "edta"})
@@ -35,15 +35,15 @@ def read_state(
         return _of(
             protocol,
             "unit-unknown",
-            f"Magnesium {_value(result)}: {PROBLEMS['unit-unknown']}.",
+            f"{_value(result)}: {PROBLEMS['unit-unknown']}.",
             labs=("magnesium",),
         )
     if "unit-conflict" in result.problems:
         return _of(
             protocol,
             "unit-conflict",
-            f"Magnesium {_value(result)}: {PROBLEMS['unit-conflict']}.",
-            labs=("magnesium",),
+            f"{_value(result)}: {PROBLEMS['unit-conflict']}. Ask the laboratory which unit it is: "
+            "a repeat will come the same way.",
         )
     if result.acts_as in ("high", "toxic"):
         return _high(chart, result, protocol)
@@ -118,13 +118,30 @@ def _urgent(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> Fin
     return None
 
 
+def unread_words(chart: Chart) -> str:
+    """``"LESS THAN 0.4", 1 h ago``"""
+    found = []
+    for unread in chart.magnesium.unreadable:
+        text = f'"{record(unread.text, 40)}"'
+        if unread.collected is not None and unread.collected <= chart.now:
+            text += f", {age(unread.collected, chart.now)}"
+        found.append(text)
+    return listed(found, 2)
+
+
 def _absent(chart: Chart, protocol: Protocol) -> Finding | None:
     reading = chart.magnesium
     gap = chart.gap("magnesium")
     if reading.unreadable:
-        names = listed([record(name, 40) for name in reading.unreadable], 2)
+        names = unread_words(chart)
         says = f"A magnesium result could not be read: {names}."
-        return _of(protocol, "unreadable", says, labs=("magnesium",), evidence=reading.unreadable)
+        return _of(
+            protocol,
+            "unreadable",
+            says,
+            labs=("magnesium",),
+            evidence=tuple(u.source for u in reading.unreadable),
+        )
     if gap is not None:
         says = f"Magnesium results could not be read: {record(gap.reason, 120)}."
         return _of(protocol, "not-obtained", says, labs=("magnesium",))
@@ -170,8 +187,7 @@ def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol)
     first = PROBLEMS[result.problems[0]]
     says = f"Not dosed on: {first}."
     if "newer-unreadable" in problems:
-        names = listed([record(name, 40) for name in chart.magnesium.unreadable], 2)
-        says = f"A newer result could not be read ({names})."
+        says = f"A newer result could not be read: {unread_words(chart)}: look it up."
     rule = "indeterminate" if result.band is None and "verify" not in problems else "stop-info"
     if rule == "stop-info":
         severe = result.value is not None and result.value <= protocol.severe_high

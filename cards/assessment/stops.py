@@ -7,7 +7,7 @@ from typing import Literal
 
 from cards.assessment.finding import Finding, Status
 from cards.assessment.flags import Flags
-from cards.chart import PROBLEMS, Chart
+from cards.chart import PROBLEMS, Chart, Treatment
 from cards.phrase import age, listed, record
 from cards.protocol import Protocol
 
@@ -159,7 +159,8 @@ def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
         reason = f"running: {labels}"
         evidence = tuple(o.reference for o in running)
     elif given:
-        reason, evidence = f"given since the result: {record(given[-1])}", given
+        reason = f"given since the result: {given_words(given[-1], chart)}"
+        evidence = tuple(treatment.reference for treatment in given)
     found = [_stop("H9", reason, protocol, *evidence)]
     forbidden = medicines.forbidden()
     if forbidden:
@@ -188,6 +189,13 @@ def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
             )
         )
     return found
+
+
+def given_words(treatment: Treatment, chart: Chart) -> str:
+    """``Magnesium Sulfate, 4 h ago``"""
+    label = record(treatment.label, 40)
+    when = treatment.when
+    return label if when is None or when > chart.now else f"{label}, {age(when, chart.now)}"
 
 
 def _result(chart: Chart, protocol: Protocol) -> StopFinding:
@@ -221,8 +229,9 @@ def _unknown(chart: Chart, protocol: Protocol) -> list[StopFinding]:
     if conditions:
         unknown(
             "conditions-unknown",
-            "not checked: heart block, neuromuscular disease, pregnancy "
-            f"(conditions: {record(conditions.reason, 90)}).",
+            "not checked: heart block, neuromuscular disease, pregnancy (conditions: "
+            f"{record(conditions.reason, 90)}). Look for them; if there is none, treat by your "
+            "protocol.",
             "conditions could not be read",
             "parenteral",
         )

@@ -14,7 +14,7 @@ from cards.assessment.stops import Stops
 from cards.chart import PROBLEMS, Chart
 from cards.codes import Drug
 from cards.orders import DraftOrder
-from cards.phrase import record
+from cards.phrase import bare, record
 from cards.protocol import Indicator, Protocol
 
 # Which group a trigger listens to, in the order its line stands on a card.
@@ -180,6 +180,9 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
     label = _label(draft, drug)
     if gap is not None:
         says = f"{label}: magnesium results could not be read ({record(gap.reason, 90)})."
+        heading = ""
+        if result is not None:
+            heading = f"only magnesium {bare(result.shown(), 30)} came along"
         severe = (
             result is not None
             and result.value is not None
@@ -188,11 +191,22 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         )
         # A severe value that came along under another key is shown, and is no reason to dose.
         indicator: Indicator | None = "warning" if severe else None
-        yield _found(draft, context, "not-obtained", says, indicator, labs=("magnesium",))
+        yield _found(
+            draft,
+            context,
+            "not-obtained",
+            says,
+            indicator,
+            labs=("magnesium",),
+            heading=heading,
+        )
         return
     lost = next((p for p in LOST if result is not None and p in result.problems), None)
-    if lost is not None or (result is None and chart.magnesium.unreadable):
+    reading = chart.magnesium
+    if lost is not None or (result is None and (reading.unreadable or reading.future)):
         why = PROBLEMS[lost] if lost else "a magnesium result could not be read"
+        if not lost and reading.future:
+            why = "the only result is dated in the future"
         says = f"{label}: no usable magnesium: {why}."
         rule = {"unit-unknown": "unit-unknown", "unit-conflict": "unit-conflict"}.get(
             lost or "", "unreadable"

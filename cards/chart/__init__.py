@@ -4,8 +4,8 @@ from cards.chart.chart import Chart, read_chart
 from cards.chart.conditions import ConditionFact, Conditions
 from cards.chart.kidney import Kidney
 from cards.chart.labs import Lab
-from cards.chart.magnesium import HEADINGS, PROBLEMS, Magnesium, MagnesiumReading
-from cards.chart.medicines import Medicines, order_mmol
+from cards.chart.magnesium import HEADINGS, PROBLEMS, Magnesium, MagnesiumReading, UnreadResult
+from cards.chart.medicines import Medicines, Treatment, order_mmol
 
 __all__ = [
     "HEADINGS",
@@ -18,6 +18,8 @@ __all__ = [
     "Magnesium",
     "MagnesiumReading",
     "Medicines",
+    "Treatment",
+    "UnreadResult",
     "order_mmol",
     "read_chart",
 ]

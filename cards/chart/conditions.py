@@ -6,6 +6,7 @@ state (heart block, myasthenia, pregnancy) while active (ruling 3).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from cards.quantity import has_value
 from cards.resource import Coding, Resource, codings, name, reference_key, status_code
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
+# SNOMED's semantic tag says nothing to a clinician.
+_TAG = re.compile(r"\s*\((?:disorder|finding|procedure|situation)\)\Z")
 UNTRUE = frozenset({"refuted", "entered-in-error", "differential"})
 
 
@@ -80,6 +83,7 @@ def read_conditions(
             if found:
                 concepts |= found
                 label = label or coding.display or _display(coding) or ""
+        label = _TAG.sub("", label)
         if not concepts or status_code(resource.verificationStatus) in UNTRUE:
             continue
         clinical = status_code(resource.clinicalStatus)

@@ -129,11 +129,20 @@ class Magnesium:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadResult:
+    """A magnesium result that came and could not be read: its text, when it was collected."""
+
+    source: str
+    text: str
+    collected: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MagnesiumReading:
     """The deciding result, and what else was met while looking for it."""
 
     result: Magnesium | None
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[UnreadResult, ...] = ()
     future: tuple[str, ...] = ()
     whole_blood: str | None = None
 
@@ -168,8 +177,8 @@ def read_magnesium(
             candidates.append(candidate)
     candidates.sort(key=_recency, reverse=True)
     numbers = [c for c in candidates if c.number is not None and c.number > 0]
-    unread = [name(c.resource) for c in candidates if c.number is None or c.number <= 0]
-    unread += [u.resource for u in evidence.unread if u.need == "magnesium"]
+    unread = [_unread(c) for c in candidates if c.number is None or c.number <= 0]
+    unread += [UnreadResult(u.resource, u.reason) for u in evidence.unread if u.need == "magnesium"]
     result = None
     if numbers:
         result = _result(numbers[0], evidence, protocol)
@@ -184,6 +193,16 @@ def read_magnesium(
         tuple(future),
         name(whole[0]) if whole and not candidates else None,
     )
+
+
+def _unread(candidate: _Candidate) -> UnreadResult:
+    resource = candidate.resource
+    value = resource.valueCodeableConcept
+    quantity = resource.valueQuantity
+    raw = bytes(quantity.value).decode(errors="replace").strip('"') if quantity else ""
+    coded = next((c.display for c in codings(value) if c.display), None)
+    text = resource.valueString or raw or (value.text if value else None) or coded
+    return UnreadResult(name(resource), text or "no number", candidate.collected)
 
 
 def _candidate(resource: Resource) -> _Candidate | None:

@@ -21,6 +21,15 @@ COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
+class Treatment:
+    """Magnesium that counts as given: the resource, its name, and when it ended (or will)."""
+
+    reference: str
+    label: str
+    when: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Medicines:
     """Orders and administrations; ``one_off`` is how long a one-off parenteral order lasts."""
 
@@ -103,21 +112,25 @@ class Medicines:
         before = self.oral_before(collected)
         return tuple(o for o in self.running_oral() if o not in before)
 
-    def given_since(self, collected: datetime | None) -> tuple[str, ...]:
-        """What counts as magnesium given after the result, as references."""
-        found = [g.reference for g in self.magnesium_given if g.resource.status == "in-progress"]
+    def given_since(self, collected: datetime | None) -> tuple[Treatment, ...]:
+        """What counts as magnesium given after the result, the latest last."""
+        found = [
+            Treatment(g.reference, g.identity.label, g.moment)
+            for g in self.magnesium_given
+            if g.resource.status == "in-progress"
+        ]
         if collected is None:
             return tuple(found)
         oral_goes_on = bool(self.oral_before(collected))
         for g in self.magnesium_given:
-            moment = g.moment
             oral = self._is_oral(g)
-            if moment and moment > collected and not (oral and oral_goes_on):
-                found.append(g.reference)
+            if g.moment and g.moment > collected and not (oral and oral_goes_on):
+                found.append(Treatment(g.reference, g.identity.label, g.moment))
         for o in self.magnesium:
             if o.parenteral and o.start and o.start > collected and self._over(o):
-                found.append(o.reference)
-        return tuple(dict.fromkeys(found))
+                found.append(Treatment(o.reference, o.label, o.end(self.one_off) or o.start))
+        unique = {treatment.reference: treatment for treatment in found}
+        return tuple(sorted(unique.values(), key=lambda t: (t.when or self.now, t.reference)))
 
     def grams_given(self, span: timedelta) -> Decimal | None:
         """Grams of parenteral sulfate within a span; None when an amount cannot be read.

@@ -31,6 +31,16 @@ _CODES_PER_DAY = {
 }  # fmt: skip
 _ONCE = {"ONCE", "X1", "ONE TIME", "STAT", "NOW", "ONE-TIME"}
 _DAY = Decimal(1440)
+_HOURLY = re.compile(
+    r"\bq\s?(\d{1,2})\s?h(?:rs?|ours?)?\b|\bevery\s(\d{1,2})\s?h(?:ours?)?\b", re.I
+)
+_TIMES = re.compile(r"\W{0,3}(?:x|for)\s?(\d{1,2})\b", re.I)
+_DAILY = (
+    (re.compile(r"\bqid\b|\bfour times (?:a day|daily)\b|\b4\s?x daily\b", re.I), 4),
+    (re.compile(r"\btid\b|\bthree times (?:a day|daily)\b|\b3\s?x daily\b", re.I), 3),
+    (re.compile(r"\bbid\b|\btwice (?:a day|daily)\b|\b2\s?x daily\b", re.I), 2),
+    (re.compile(r"\bdaily\b|\bqd\b|\bqhs\b", re.I), 1),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +169,7 @@ def _dose(
                 mg = number * mg_per_ml
             if mg is None:
                 pill = pill or unit.strip("{}").lower() in ("pill", "tablet", "capsule", "each")
-                problem = f"a dose in {unit}"
+                problem = f'a dose in the unknown unit "{unit}"'
             elif mg <= 0:
                 problem = "the dose is not above zero"
             else:
@@ -229,9 +239,25 @@ def _frequency(dosage: Dosage, repeat: Repeat | None) -> tuple[Decimal | None, i
             per_day = Decimal(len(repeat.timeOfDay))
         elif repeat.when and per_day is None:
             per_day = Decimal(len(many(repeat.when)))
+    if per_day is None and count is None and not once:
+        per_day, count = _text_frequency(dosage.text or "")
     if once or (count == 1):
         return None, 1, True
     return per_day, count, once
+
+
+def _text_frequency(text: str) -> tuple[Decimal | None, int | None]:
+    """(doses a day, doses in all) of "TID" or "Q6H X4": the text counts only where the order
+    states no frequency at all, so that such an order is not taken for a single dose."""
+    hourly = _HOURLY.search(text)
+    if hourly:
+        every = int(hourly[1] or hourly[2])
+        times = _TIMES.match(text, hourly.end())
+        return (Decimal(24) / every if every else None), (int(times[1]) if times else None)
+    for pattern, per_day in _DAILY:
+        if pattern.search(text):
+            return Decimal(per_day), None
+    return None, None
 
 
 def _timing_code(dosage: Dosage) -> str:

@@ -57,7 +57,7 @@ def make_plan(
     return Plan(
         rule=_shown_rule(lead.rule),
         indicator=lead.indicator or "info",
-        summary=_summary(assessment, lead, proposals, banner),
+        summary=_summary(assessment, lead, proposals, protocol, banner),
         lines=detail_lines(assessment, findings, proposals, protocol, banner),
         proposals=proposals,
         rules=rules,
@@ -106,19 +106,24 @@ def _sources(
             if isinstance(action, CreateDrug | UpdateDraft):
                 keys += action.step.offer.regimen.sources
     keys += protocol.renal(assessment.chart.kidney.id).sources
-    return tuple(key for key in dict.fromkeys(keys) if key != "A") or ("A",)
+    return tuple(key for key in dict.fromkeys(keys) if key != "A") or ("design choice",)
 
 
 def _summary(
-    assessment: Assessment, lead: Finding, proposals: tuple[Proposal, ...], banner: str | None
+    assessment: Assessment,
+    lead: Finding,
+    proposals: tuple[Proposal, ...],
+    protocol: Protocol,
+    banner: str | None,
 ) -> str:
     chart = assessment.chart
     result = chart.magnesium.result
     heading = lead.heading
     text = heading
-    if (lead.rule in _ABOUT_RESULT and result is not None) or (
-        lead.rule[:1] == "N" and lead.draft is not None and result is not None and result.low
-    ):
+    ordered = protocol.rule(lead.rule).says if lead.rule[:1] == "N" else ""
+    if ordered and result is not None and result.low:
+        text = f"Magnesium {bare(result.shown(), 30)} is low and {ordered}"
+    elif lead.rule in _ABOUT_RESULT and result is not None:
         text = f"Magnesium {bare(result.shown(), 30)}, {heading}"
     elif lead.draft is not None and lead.rule[:1] in "DN":
         text = f"{bare(lead.draft.label, 40)}: {heading}"
@@ -126,7 +131,8 @@ def _summary(
     if starred is not None:
         replaces = lead.draft is not None and lead.act in ("update", "replace")
         label = starred.label.split(", with")[0]
-        text += f"{'; instead' if replaces else ''}: {label[0].lower()}{label[1:]}"
+        joint = "; instead: " if replaces else ": add " if ordered else ": "
+        text += f"{joint}{label[0].lower()}{label[1:]}"
     elif not any(p.drug for p in proposals) and _wants_drug(assessment, lead):
         reasons = [stop.finding.heading for stop in assessment.stops.holding]
         if reasons:

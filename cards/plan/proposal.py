@@ -225,13 +225,11 @@ def _steps(offer: Offer, now: datetime, rechecks: tuple[str, ...]) -> tuple[Step
 
 
 def _bound(rechecks: tuple[str, ...]) -> int:
-    """Days an oral order lasts: until its recheck (protocol section 6)."""
-    for recheck in rechecks:
-        match = _RECHECK.match(recheck)
-        if match:
-            amount = int(match[2])
-            return max(amount if match[3] == "d" else amount // 24, 1)
-    return 1
+    """Days an oral order lasts: until its first recheck at a stated time (protocol section 6);
+    that there is one is checked when the file is read."""
+    first = next(match for text in rechecks if (match := _RECHECK.match(text)))
+    amount = int(first[2])
+    return max(amount if first[3] == "d" else amount // 24, 1)
 
 
 def _rechecks(offer: Offer, chart: Chart, protocol: Protocol) -> tuple[str, ...]:
@@ -307,6 +305,25 @@ def _labs(
     if not labs:
         return None
     chart = assessment.chart
-    actions = tuple(_lab(lab, chart, chart.now, n) for n, lab in enumerate(labs))
+    at = _settled(assessment)
+    actions = tuple(
+        _lab(lab, chart, at if lab == "magnesium" else chart.now, n) for n, lab in enumerate(labs)
+    )
     names = " and ".join(LAB_NAMES[lab] for lab in labs)
-    return Proposal(f"Order {names} now", "labs/" + "+".join(labs), False, actions)
+    when = "now" if at == chart.now else "6 h after the infusion"
+    return Proposal(f"Order {names} {when}", "labs/" + "+".join(labs), False, actions)
+
+
+def _settled(assessment: Assessment) -> datetime:
+    """Now; or, while magnesium is being given, when the level means something again."""
+    chart = assessment.chart
+    if not assessment.stops.met("H9"):
+        return chart.now
+    result = chart.magnesium.result
+    medicines = chart.medicines
+    ends = [
+        treatment.when for treatment in medicines.given_since(result.collected if result else None)
+    ]
+    ends += [order.end(medicines.one_off) for order in medicines.running_parenteral()]
+    latest = max((end for end in ends if end is not None), default=chart.now)
+    return max(chart.now, latest + _SETTLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Literal
 
 from cards.assessment import Assessment, Finding
@@ -43,8 +44,9 @@ def detail_lines(
     if banner:
         lines.append(Line(f"**{banner}**"))
     lines.append(Line(_value(assessment.chart)))
+    lines += _first_words(assessment, steps, protocol)
     lines += [Line(says) for says in dict.fromkeys(f.says for f in findings) if says]
-    lines.append(Line(_kidney(assessment.chart, protocol)))
+    lines.append(Line(_kidney(assessment.chart, bool(steps), protocol)))
     lines += _refusals(assessment, findings, steps)
     lines += _arithmetic(assessment, proposals, protocol)
     lines += _situation(assessment, findings, steps, protocol)
@@ -60,6 +62,8 @@ def _value(chart: Chart) -> str:
         gap = chart.gap("magnesium")
         if gap is not None:
             return f"**Magnesium: could not be read** ({record(gap.reason, 90)})."
+        if chart.magnesium.future:
+            return "**Magnesium: only a result dated in the future**, not used."
         if chart.magnesium.unreadable or chart.magnesium.whole_blood:
             return "**Magnesium: no result that could be read.**"
         return "**Magnesium: none on file.**"
@@ -82,14 +86,28 @@ def shown_kidney(chart: Chart) -> str:
     return record(kidney.shown(), 140) if kidney.dialysis else kidney.shown()
 
 
-def _kidney(chart: Chart, protocol: Protocol) -> str:
+def _kidney(chart: Chart, treating: bool, protocol: Protocol) -> str:
     kidney = chart.kidney
+    if chart.age is not None and chart.age[0] < protocol.file.limit.adult_age.value:
+        return f"Kidney {kidney.id}: the formulas are for adults."
     text = f"Kidney {shown_kidney(chart)}"
-    if kidney.measured is not None:
+    if kidney.measured is not None and not kidney.dialysis:
         text += f", {moment(kidney.measured, chart.now)}"
-    # "Full dose" is no news, and reads wrong where no dose is given.
-    text += "." if kidney.id == "R0" else f": {protocol.renal(kidney.id).says}."
+    # What a class means for a dose is said where a dose is given; "full dose" is no news.
+    says = protocol.renal(kidney.id).says if treating and kidney.id != "R0" else ""
+    text += f": {says}." if says else "."
     return " ".join([text, *(f"{record(note, 80)}." for note in kidney.notes)])
+
+
+def _first_words(assessment: Assessment, steps: list[Step], protocol: Protocol) -> list[Line]:
+    """What must be done or known before the order is read."""
+    flags, lines = assessment.flags, []
+    if flags.met("giloss") and (steps or assessment.offers):
+        text = f"{flags.reason('giloss')}: {protocol.file.wording.giloss.text}"
+        lines.append(Line(text))
+    if flags.met("noent") and steps:
+        lines.append(Line(f"Enteral route out: {flags.reason('noent')}."))
+    return lines
 
 
 def _refusals(
@@ -107,9 +125,28 @@ def _refusals(
             continue
         if stop.finding.says in said:
             continue
-        head = "" if steps else "No drug: " if stop.blocks == "all" else "No infusion: "
-        found.append(Line(f"{head}{stop.finding.says}"))
+        if stop.id == "H3" and not steps and findings[0].rule in _HIGH:
+            continue  # the card is about nothing else
+        head = "No drug" if stop.blocks == "all" else "No infusion"
+        found.append(Line(f"{head}: {stop.finding.says}"))
+    if not found and not steps and result is not None and result.low and result.usable:
+        found.append(Line(_nothing_open(assessment)))
     return found
+
+
+_HIGH = frozenset({"high", "high-source", "toxic", "toxic-stale"})
+
+
+def _nothing_open(assessment: Assessment) -> str:
+    """Why no regimen is open although nothing stops it."""
+    chart = assessment.chart
+    if assessment.flags.met("oral-full-dose"):
+        return "No further oral magnesium: the full oral dose is already active."
+    if chart.kidney.id == "R2":
+        return "No drug: at renal class R2 nothing is suggested for this level."
+    if assessment.flags.met("noent") and chart.ambulatory:
+        return "No drug: parenteral magnesium is not ordered for an outpatient here."
+    return f"No drug: the 24 h limit leaves {places(assessment.cap.left, 1)} g."
 
 
 def _arithmetic(
@@ -131,11 +168,11 @@ def _arithmetic(
     if parenteral:
         cap = assessment.cap
         by = "by weight" if cap.by_weight else f"class {assessment.chart.kidney.id}"
+        if cap.weight_unknown and not protocol.relaxed("weight-unknown"):
+            by = "weight unknown"
         text = f"24 h limit {places(cap.limit, 1)} g ({by}), left {places(cap.left, 1)} g."
         if assessment.flags.met("life") and cap.limit == 0:
             text = "Emergency dose: exempt from the 24 h limit, once."
-        if cap.weight_unknown and not protocol.relaxed("weight-unknown"):
-            text += " Weight not known: at most 2 g IV is suggested."
         lines.append(Line(text, keep=1))
         if protocol.renal(assessment.chart.kidney.id).intravenous == "half":
             lines.append(Line(protocol.file.wording.review.text))
@@ -152,8 +189,6 @@ def _situation(
     lines: list[Line] = []
     flags = assessment.flags
     treating = bool(steps)
-    if flags.met("giloss") and (treating or assessment.offers):
-        lines.append(Line(words.giloss.text))
     if flags.met("noent") and chart.ambulatory and assessment.patient_view:
         lines.append(
             Line(f"Enteral route out ({flags.reason('noent')}): refer for parenteral replacement.")
@@ -244,15 +279,20 @@ def _other_electrolytes(
         what = (
             f"ionised calcium {places(ionized.value, 2)} mmol/L"
             if low_ionized and ionized
-            else (
-                f"Corrected calcium {places(calcium, 1)} mg/dL" if calcium is not None else "Tetany"
-            )
+            else (_calcium(chart, calcium) if calcium is not None and not tetany else "Tetany")
         )
         lines.append(Line(f"{what[0].upper()}{what[1:]}. {words.calcium_now.text}", keep=1))
     elif calcium is not None and calcium < limit.calcium_recheck.value:
-        text = f"Corrected calcium {places(calcium, 1)} mg/dL. {words.calcium_recheck.text}"
+        text = f"{_calcium(chart, calcium)}. {words.calcium_recheck.text}"
         lines.append(Line(text, keep=2))
     return lines
+
+
+def _calcium(chart: Chart, value: Decimal) -> str:
+    """Named "corrected" only where the albumin changed it."""
+    total = chart.calcium.value if chart.calcium is not None else None
+    name = "Calcium" if total == value else "Corrected calcium"
+    return f"{name} {places(value, 1)} mg/dL"
 
 
 def _giving(assessment: Assessment, steps: list[Step], protocol: Protocol) -> list[Line]:
@@ -277,7 +317,7 @@ def _giving(assessment: Assessment, steps: list[Step], protocol: Protocol) -> li
         if assessment.flags.met("risk") or chart.medicines.active(
             "neuromuscular-blocker", "opioid", "dihydropyridine"
         ):
-            say(words.cautions.text, 4)
+            say(words.cautions.text, 1)
         say(words.reassess.text, 2)
         if acts_as == "severe" and not flags.met("noent"):
             say(words.oral_after_iv.text, 3)
@@ -286,8 +326,9 @@ def _giving(assessment: Assessment, steps: list[Step], protocol: Protocol) -> li
         say(words.alternatives.text, 6)
     if acts_as in ("moderate", "mild") and not flags.met("symp"):
         say(words.symptoms.text, 3)
-    say(words.target.text, 5)
-    if acts_as == "mild":
+    if result is not None and result.low:
+        say(words.target.text, 5)
+    if acts_as == "mild" and not (flags.met("symp") or flags.met("life")):
         say(words.diet.text, 7)
     return lines
 
@@ -315,12 +356,24 @@ def _ecg(assessment: Assessment, steps: list[Step], protocol: Protocol) -> bool:
     )
 
 
+def _came_along(need: str, chart: Chart) -> bool:
+    """Whether a value stands on the card although its own query was not answered."""
+    values = {
+        "potassium": chart.potassium,
+        "calcium": chart.calcium,
+        "weight": chart.weight,
+        "qtc": chart.qtc,
+    }
+    return values.get(need) is not None
+
+
 def _notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
     chart = assessment.chart
     lines: list[Line] = []
     named = [
         g
         for g in chart.gaps
+        if not _came_along(g.need, chart)
         if g.need in ("potassium", "calcium", "albumin", "qtc", "weight", "administrations")
         # Beside a reported eGFR: without creatinine an acute injury cannot be seen.
         or (g.need == "creatinine" and chart.kidney.estimates)

@@ -116,7 +116,9 @@ class _Merging:
         return bool(hits)
 
     def _inherit(self, table: str, key: Key, old: Key) -> None:
-        self.origins[table, key] = self.base.origins.get((table, old), (self.base.origin, old))
+        base = self.base
+        own = (base.origin, base.numbers.get((table, old), old))
+        self.origins[table, key] = base.origins.get((table, old), own)
 
     def _named(self, table: str) -> Any:
         own = self.own.get(table, {})

@@ -14,7 +14,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+)
 
 Indicator = Literal["info", "warning", "critical"]
 ActsAs = Literal["severe", "moderate", "mild", "normal", "high", "toxic"]
@@ -46,13 +53,14 @@ Flag = Literal[
 ]
 
 
-def _finite(value: Decimal) -> Decimal:
-    if not value.is_finite():
-        raise ValueError("a number must be finite")
+def _numeric(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("Input should be a number")
     return value
 
 
-Number = Annotated[Decimal, AfterValidator(_finite)]
+# NaN and Infinity are refused by Decimal itself.
+Number = Annotated[Decimal, BeforeValidator(_numeric)]
 Statement = Annotated[str, Field(pattern=r"^S[0-3]-[0-9]{2}$")]
 
 
@@ -199,9 +207,9 @@ class Band(Cited):
     name: str = Field(min_length=1)
     acts_as: ActsAs
     low: Number | None = None
-    low_inclusive: bool = True
+    low_inclusive: StrictBool = True
     high: Number | None = None
-    high_inclusive: bool = False
+    high_inclusive: StrictBool = False
     unit: Literal["mg/dL"] = "mg/dL"
     indicator: Indicator | Literal["none"]
     why: str = Field(min_length=1)
@@ -238,10 +246,12 @@ class Renal(Cited):
 
 
 class Rule(Cited):
-    """A finding that can be a card: its title, its indicator (by class where it differs)."""
+    """A finding that can be a card: its title, its indicator (by class where it differs), and for
+    a trigger what ``says`` is ordered, as the end of "magnesium is low and …"."""
 
     title: str = Field(min_length=1)
     indicator: Indicator | dict[ActsAs, Indicator]
+    says: str = ""
 
     def indicator_for(self, acts_as: str | None) -> Indicator:
         if isinstance(self.indicator, str):
@@ -255,7 +265,7 @@ class Stop(Cited):
 
     title: str = Field(min_length=1)
     blocks: Literal["all", "parenteral"]
-    life_exempt: bool = False
+    life_exempt: StrictBool = False
     says: str = Field(min_length=1)
 
 
@@ -308,15 +318,15 @@ class Option(Model):
 
     product: str
     dose: Number = Field(gt=0)
-    minutes: int | None = Field(default=None, gt=0)
-    per_day: int | None = Field(default=None, gt=0)
-    count: int | None = Field(default=None, gt=0)
-    every_hours: int | None = Field(default=None, gt=0)
-    at_night: bool = False
-    star: bool = False
+    minutes: StrictInt | None = Field(default=None, gt=0)
+    per_day: StrictInt | None = Field(default=None, gt=0)
+    count: StrictInt | None = Field(default=None, gt=0)
+    every_hours: StrictInt | None = Field(default=None, gt=0)
+    at_night: StrictBool = False
+    star: StrictBool = False
     when: When = When()
     then_dose: Number | None = Field(default=None, gt=0)
-    then_minutes: int | None = Field(default=None, gt=0)
+    then_minutes: StrictInt | None = Field(default=None, gt=0)
 
 
 class Regimen(Cited):
@@ -329,7 +339,7 @@ class Regimen(Cited):
     id: str = Field(min_length=1)
     when: When
     offer: tuple[Option, ...]
-    else_next: bool = False
+    else_next: StrictBool = False
     why: str = Field(min_length=1)
 
 

@@ -11,6 +11,7 @@ from itertools import combinations, product
 from cards.protocol.faults import first_grams
 from cards.protocol.model import LOW, Option, ProtocolFile, Regimen, When
 
+_URGENT = frozenset({"life", "symp"})
 # A patient whose oral magnesium is the full amount is past the first step.
 _EXCLUSIVE = (frozenset({"oral-first-step", "oral-full-dose"}),)
 
@@ -31,8 +32,8 @@ class State:
 class Reach:
     """Which rows decide for some patient, and which of their options are then offered.
 
-    ``rows`` are row numbers, ``options`` (row, option) numbers; ``answered`` the bands of which
-    some patient is offered something.
+    ``rows`` are row numbers, ``options`` (row, option) numbers; ``answered`` the bands at which
+    some patient is offered something for the level itself, without urgent symptoms.
     """
 
     rows: frozenset[int]
@@ -52,7 +53,7 @@ def reach(file: ProtocolFile) -> Reach:
             rows.add(index)
             given = [n for n, o in enumerate(regimen.offer) if _open(file, regimen, o, state)]
             options |= {(index, number) for number in given}
-            if given:
+            if given and not state.flags & _URGENT:
                 answered.add(state.band)
             # Its starred option may still be refused by a stop or by what was given before.
             if not (regimen.else_next and any(o.star for o in regimen.offer)):

@@ -307,8 +307,6 @@ IN_SOURCE = (
     _source("assessment/stops", "unknown counts as not met",
             ('return self.finding.status != "not met"', 'return self.finding.status == "met"')),
     # flags
-    _source("assessment/flags", "torsades above normal too",
-            ("(torsades if not_high else None)", "torsades")),
     _source("assessment/flags", "a seizure at any level",
             ("(other if _usable_low(chart) else None)", "other")),
     _source("assessment/flags", "a wide QRS is not allowed for",
@@ -334,8 +332,6 @@ IN_SOURCE = (
     _source("assessment/offers", "the emergency dose is never spent",
             ("exempt = \"life\" in regimen.when.flags and not chart.medicines.emergency_spent("
              "protocol)", 'exempt = "life" in regimen.when.flags')),
-    _source("assessment/offers", "an infusion for outpatients",
-            ("(stops.blocks_parenteral or chart.ambulatory)", "stops.blocks_parenteral")),
     _source("assessment/offers", "injections in spite of a stop",
             ("(stops.blocks_parenteral or chart.ambulatory)", "chart.ambulatory")),
     _source("assessment/offers", "drugs in spite of a stop",
@@ -430,7 +426,7 @@ IN_SOURCE = (
     _source("chart/medicines", "a one-off order never ends",
             ("            and not (o.one_off and self._completed(o))\n", "")),
     _source("chart/chart", "any weight is believed",
-            ("if not limits.weight_low.value <= lab.value <= limits.weight_high.value:",
+            ("if not limits.weight_low.value <= newest.value <= limits.weight_high.value:",
              "if False:")),
     _source("chart/chart", "a finished encounter is the setting",
             ('encounter is None or encounter.status == "finished"', "encounter is None")),
@@ -448,6 +444,18 @@ IN_SOURCE = (
             ("key, offer.star, tuple(actions)", "key, True, tuple(actions)")),
     _source("plan/plan", "the least finding leads",
             ("    lead = findings[0]\n", "    lead = findings[-1]\n")),
+)  # fmt: skip
+
+# Faults that change no card of the shipped profile, because a second wall stands behind the first.
+# Named so that nobody takes either wall down for being "untested"; a test shows that they are
+# not noticed, and so when one of them begins to matter.
+SECOND_WALL = (
+    # H3 stops every drug above normal, whatever the emergency.
+    _source("assessment/flags", "torsades above normal too",
+            ("(torsades if not_high else None)", "torsades")),
+    # H11 and the settings of every parenteral row keep outpatients from infusions.
+    _source("assessment/offers", "an infusion for outpatients",
+            ("(stops.blocks_parenteral or chart.ambulatory)", "stops.blocks_parenteral")),
 )  # fmt: skip
 
 FAULTS: tuple[Fault, ...] = (*IN_PROTOCOL, *IN_SOURCE)

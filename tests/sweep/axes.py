@@ -6,6 +6,7 @@ The fragments are written with the words of the vignettes (``tests/vignette/requ
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -75,7 +76,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "heart": ("none", "block", "paced block", "mi", "myasthenia"),
     "weight": ("70", "45", "39", "unknown"),
     "running": ("none", "iv", "since", "prn", "do not perform", "before", "week"),
-    "quality": ("final", "stale", "preliminary", "haemolysed", "unit conflict"),
+    "quality": ("final", "stale", "preliminary", "haemolysed", "unit conflict", "text"),
     "potassium": ("4.2", "3.4", "2.9"),
     "missing": (
         "nothing", *NEEDS, "patient", "medications administrations", "creatinine egfr",
@@ -201,7 +202,10 @@ def _magnesium(mg: str, unit: str, quality: str) -> tuple[bytes, ...]:
     }
     words = f"{value}, {parts[quality]}" if quality in parts else value
     clause = words if unit == "mmol/L" else f"Mg {words}"
-    return _entries("magnesium", clause, "magnesium")
+    found = _entries("magnesium", clause, "magnesium")
+    if quality == "text":  # "1.2" where a number belongs
+        found = tuple(re.sub(rb'"value":([\d.]+)', rb'"value":"\1"', entry) for entry in found)
+    return found
 
 
 @cache

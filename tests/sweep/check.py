@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +24,9 @@ _ACTIVE_ORAL = {"oral first": 500 / 40.304, "oral full": 800 / 40.304}
 # Numbers and claims of the seed articles that no card may repeat (protocol.md, table of traps).
 REJECTED = {
     "potassium target 4-5 mEq/L": re.compile(r"\b4(?:\.0)?\s*[-–]\s*5(?:\.0)?\s*m?Eq/L", re.I),
-    "alfacalcidol in milligrams": re.compile(r"alfacalcidol.{0,40}?\d\s*(?:mg|milligrams?)\b", re.I),
+    "alfacalcidol in milligrams": re.compile(
+        r"alfacalcidol.{0,40}?\d\s*(?:mg|milligrams?)\b", re.I
+    ),
     "480 mg elemental": re.compile(r"\b480(?:\.0)?\s*mg\s+(?:of\s+)?elemental", re.I),
     "250 mg/kg": re.compile(r"\b250\s*mg/kg", re.I),
     "target in mEq/L": re.compile(r"1\.8\s*[-–]\s*2\.2\s*mEq", re.I),
@@ -188,7 +190,7 @@ def _accept(cell: Cell, actions: list[Json]) -> tuple[bytes, ...]:
     return tuple(json.dumps(order, separators=(",", ":")).encode() for order in kept.values())
 
 
-def check_removed(cell: Cell, body: bytes, ask: Ask) -> Iterator[str]:
+def check_removed(cell: Cell, body: bytes, ask: Ask, needs: Sequence[str] = NEEDS) -> Iterator[str]:
     """A need not obtained never adds a drug.
 
     Except where that need held what forbade it (myasthenia among the conditions, a weight of
@@ -197,7 +199,7 @@ def check_removed(cell: Cell, body: bytes, ask: Ask) -> Iterator[str]:
     """
     before = level(json.loads(body))
     known = facts(cell)
-    for need in NEEDS:
+    for need in needs:
         if cell.lacks(need):
             continue
         poorer = cell._replace(missing=_without(cell, need))

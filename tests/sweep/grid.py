@@ -30,6 +30,7 @@ STOPS: dict[str, dict[str, str]] = {
     "preliminary": {"quality": "preliminary"},
     "haemolysed": {"quality": "haemolysed"},
     "unit conflict": {"quality": "unit conflict"},
+    "not a number": {"quality": "text"},
     "conditions not obtained": {"missing": "conditions"},
     "medications not obtained": {"missing": "medications"},
     "administrations not obtained": {"missing": "administrations"},

@@ -72,7 +72,8 @@ def facts(cell: Cell) -> Facts:
     lacks = cell.lacks
     read = not lacks("conditions")
     event = cell.urgent if read else "none"
-    value = None if cell.mg == "none" or lacks("magnesium") else float(cell.mg)
+    unread = cell.mg == "none" or cell.quality == "text" or lacks("magnesium")
+    value = None if unread else float(cell.mg)
     usable = value is not None and value >= 0.20 and cell.quality == "final"
     low = usable and value is not None and value < 1.80
     life = (event == "torsades" and usable and value is not None and value <= 2.60) or (

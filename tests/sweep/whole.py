@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from itertools import islice
 
-from .axes import AXES, Cell, request
+from .axes import AXES, NEEDS, Cell, request
 from .check import (
     check,
     check_accepted,
@@ -53,21 +53,22 @@ def judge_columns(taken: Iterable[dict[str, Cell]]) -> Tally:
 
 
 def run_cover(chunk: int, chunks: int = COVER_CHUNKS) -> Tally:
-    """Every ``chunks``-th cell of both covering arrays, from ``chunk`` on."""
-    return judge_cells(islice((*all_cells(), *open_cells()), chunk, None, chunks))
+    """Every ``chunks``-th cell of both covering arrays, from ``chunk`` on; of each cell every
+    fourth need is taken away, another fourth of the next."""
+    return judge_cells(islice((*all_cells(), *open_cells()), chunk, None, chunks), needs=4)
 
 
-def judge_cells(cells: Iterable[Cell]) -> Tally:
-    """The Tally of cells, each with every suggestion accepted, each need taken away, the same
-    request again, and its better neighbour."""
+def judge_cells(cells: Iterable[Cell], needs: int = 1) -> Tally:
+    """The Tally of cells, each with every suggestion accepted, every ``needs``-th need taken
+    away, the same request again, and its better neighbour."""
     tally = Tally()
-    for cell in cells:
+    for number, cell in enumerate(cells):
         body = _one(cell, tally)
         if body is None:
             continue
         tally.note(cell, check_again(cell, body, tally.ask))
         tally.note(cell, check_accepted(cell, body, tally.ask))
-        tally.note(cell, check_removed(cell, body, tally.ask))
+        tally.note(cell, check_removed(cell, body, tally.ask, NEEDS[number % needs :: needs]))
         if cell.mg in _BETTER and comparable(cell):
             better = cell._replace(mg=_BETTER[cell.mg])
             other = tally.ask(request(better), better.hook)

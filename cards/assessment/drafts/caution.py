@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cards.assessment.drafts.context import DraftContext, label, met
 from cards.assessment.finding import Finding
+from cards.assessment.stops import given_words
 from cards.orders import DraftOrder
 from cards.phrase import record
 
@@ -16,7 +17,10 @@ def check_twice(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     for other in context.session:
         if any(offer.both_steps(draft, other) for offer in context.offers):
             continue
-        if other is not draft and other.magnesium and other.parenteral and draft.parenteral:
+        # PRN orders do not run: two tiers of a replacement set are no duplicates.
+        if other is draft or not other.magnesium or draft.as_needed or other.as_needed:
+            continue
+        if other.parenteral and draft.parenteral:
             says = f"{label(draft)}: also drafted: {record(other.label, 40)}. Keep one."
             yield met(draft, context, "D12", says)
             return
@@ -26,9 +30,6 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
     medicines = context.chart.medicines
     result = context.chart.magnesium.result
     collected = result.collected if result else None
-    others = [
-        d for d in context.session if d is not draft and d.magnesium is not None and d.parenteral
-    ]
     reason = None
     if draft.route != "po":
         running = medicines.running_parenteral()
@@ -36,8 +37,8 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
         if running:
             reason = f"running: {record(running[0].label, 40)}"
         elif given:
-            reason = f"given since the result: {record(given[-1], 40)}"
-        elif others:
+            reason = f"given since the result: {given_words(given[-1], context.chart)}"
+        else:
             yield from check_twice(draft, context)
     else:
         since = medicines.oral_since(collected) if result else ()

@@ -36,8 +36,8 @@ def check_level(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     low_k = k is not None and k.below(limit.potassium_low.value)
     if result.value < limit.supplement_high.value and (context.flags.met("risk") or low_k):
         return
-    if not equilibrated(chart, context.protocol):
-        return
+    if draft.as_needed or not equilibrated(chart, context.protocol):
+        return  # a PRN order is for the next low level, not for this one
     yield met(
         draft,
         context,
@@ -53,6 +53,8 @@ def _no_level(context: DraftContext) -> str:
     gap = chart.gap("magnesium")
     if result is not None and result.problems:
         return f"No usable magnesium: {record(result.shown(), 40)}, {PROBLEMS[result.problems[0]]}."
+    if result is None and chart.magnesium.future:
+        return "No usable magnesium: the only result is dated in the future."
     if chart.magnesium.unreadable:
         return "No usable magnesium: a result could not be read."
     if gap is not None:
