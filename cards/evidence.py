@@ -12,7 +12,7 @@ replay filter derive.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
@@ -165,6 +165,10 @@ class _Collector:
 
     def add(self, resource: Resource) -> None:
         type_ = resource.resourceType or ""
+        who = resource.subject or resource.patient
+        if type_ != "Patient" and who is not None and not self._is_ours(who.reference):
+            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
+            return
         if resource.id:
             before = self.seen.get((type_, resource.id))
             if before is not None:
@@ -174,10 +178,6 @@ class _Collector:
             self.seen[type_, resource.id] = resource
         if type_ == "Patient":
             self._add_patient(resource)
-            return
-        who = resource.subject or resource.patient
-        if who is not None and not self._is_ours(who.reference):
-            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
             return
         if len(resource.modifierExtension) > 2:  # more than "" or "[]"
             self._set_modified_aside(resource)
@@ -247,14 +247,22 @@ class _Collector:
         for index in (*self.labs.values(), *self.by_type.values()):
             if before in index:
                 index.remove(before)
-        self.unread.append(
-            Unread(self._need(before), name(resource), "the same id came twice with other content")
-        )
+        self.unread += [
+            Unread(need, name(resource), "the same id came twice with other content")
+            for need in {self._need(before), self._need(resource)}
+            if need is not None
+        ]
 
-    def _need(self, resource: Resource) -> str:
+    def _need(self, resource: Resource) -> str | None:
+        """The need a resource serves; None for an Observation that nobody asked for."""
         if resource.resourceType == "Observation":
-            return _NEED_OF_LAB.get(self._concept(resource) or "", "magnesium")
+            return _NEED_OF_LAB.get(self._concept(resource) or "")
         return _NEED_OF_TYPE.get(resource.resourceType or "", "patient")
+
+
+def _by_id(found: list[Resource]) -> tuple[Resource, ...]:
+    # The order in which resources came never changes a card; labs are ordered by time later.
+    return tuple(sorted(found, key=lambda resource: resource.id or ""))
 
 
 def collect(
@@ -279,9 +287,9 @@ def collect(
         patient_id=patient_id,
         patient=c.patient,
         labs=MappingProxyType({lab: tuple(found) for lab, found in c.labs.items()}),
-        by_type=MappingProxyType({type_: tuple(found) for type_, found in c.by_type.items()}),
+        by_type=MappingProxyType({type_: _by_id(found) for type_, found in c.by_type.items()}),
         gaps=MappingProxyType({gap.need: gap for gap in gaps}),
-        unread=(*unread, *c.unread),
+        unread=tuple(sorted({*unread, *c.unread}, key=astuple)),
         set_aside=tuple(c.set_aside),
         answered=tuple(answered),
     )

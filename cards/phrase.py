@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 # A colon and a dot only where GitHub would make a link of them.
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~&$@]|:(?=//)|(?<=www)\.)", re.I)
 # What would begin a list item when the text begins a line.
-_ITEM = re.compile(r"^(\d{0,9})([-.])(?=\s|$)")
+_ITEM = re.compile(r"^(\d{0,9})([-+.)])(?=\s|$)")
 _SPACE = re.compile(r"\s+")
 
 

@@ -58,7 +58,7 @@ def test_the_worst_first_and_among_equals_an_order_to_remove() -> None:
     assert [f.rule for f in found] == ["d", "c", "b", "a", "e"]
 
 
-# --- a draft that breaks the types ---------------------------------------------------------------
+# --- a draft that breaks the types --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
@@ -79,7 +79,7 @@ def test_a_broken_draft_of_an_unknown_drug_is_a_gap_while_magnesium_is_low() -> 
     assert not answer(body(value), SERVICE["order-select"], NOW).decision.shown
 
 
-# --- hours apart ---------------------------------------------------------------------------------
+# --- hours apart --------------------------------------------------------------------------------
 
 CIPRO = (
     "Mg 1.6 mg/dL | active: Ciprofloxacin (RxNorm 2551) (authored 30 h ago) | draft: Magnesium "
@@ -94,7 +94,7 @@ def test_a_site_may_leave_an_interaction_out() -> None:
     )
 
 
-# --- a profile with two infusions ----------------------------------------------------------------
+# --- a profile with two infusions ---------------------------------------------------------------
 
 TWO_STEPS = "Mg 1.4 mg/dL | condition: tetany"
 FIRST = "Magnesium Sulfate (RxNorm 6585) 2 g IV over 20 min"
@@ -139,7 +139,7 @@ def test_twice_the_same_step_is_a_duplicate() -> None:
     assert "D12" in rules(decided("order-sign", inputs))  # no such regimen here
 
 
-# --- what a site says of old results --------------------------------------------------------------
+# --- what a site says of old results ------------------------------------------------------------
 
 
 def test_a_site_may_be_silent_about_an_old_result_but_not_about_a_lost_one() -> None:
@@ -151,7 +151,7 @@ def test_a_site_may_be_silent_about_an_old_result_but_not_about_a_lost_one() -> 
     assert rules(decided("patient-view", lost, silent)) == ["stop-info"]
 
 
-# --- relaxed stops ---------------------------------------------------------------------------------
+# --- relaxed stops ------------------------------------------------------------------------------
 
 RELAXED = """
 [[relaxed]]

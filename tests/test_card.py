@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from cards.card import faults
+from cards.card import faults, protocol_faults
 from cards.card.render import DETAIL_LIMIT
+from cards.protocol import PROFILES, shipped
 from service.answer import Answer, answer
 from tests.contract.shapes import (
     NOW,
@@ -136,7 +138,24 @@ def test_a_dosage_without_timing_is_fine() -> None:
     )
 
 
-# --- correcting a draft: update ------------------------------------------------------------------
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_order_a_shipped_profile_may_suggest_is_valid(name: str) -> None:
+    assert protocol_faults(shipped(name), NOW) == []
+
+
+def test_a_product_that_makes_no_valid_order_is_found_before_it_is_suggested() -> None:
+    standard = shipped("standard")
+    product = standard.file.product["sulfate-iv"].model_copy(update={"text": ""})
+    products = dict(standard.file.product) | {"sulfate-iv": product}
+    broken = replace(standard, file=standard.file.model_copy(update={"product": products}))
+    found = protocol_faults(broken, NOW)
+    assert (
+        "regimen[0] (emergency).offer[0]: MedicationRequest.medicationCodeableConcept.text: empty"
+        in found
+    )
+
+
+# --- correcting a draft: update -----------------------------------------------------------------
 
 
 def too_fast(**more: Any) -> Json:
@@ -240,7 +259,7 @@ def test_an_order_to_remove_that_has_no_id_is_said_and_not_suggested() -> None:
     assert not {"suggestions", "selectionBehavior"} & card.keys()
 
 
-# --- what a suggested order refers to ------------------------------------------------------------
+# --- what a suggested order refers to -----------------------------------------------------------
 
 
 def suggested(value: Json) -> Json:

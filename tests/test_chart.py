@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -213,6 +213,22 @@ def test_the_newest_result_counts_then_the_latest_issued_then_the_best_status() 
     assert deciding(new, corrected) == "corrected"
     undated = {k: v for k, v in new.items() if k != "effectiveDateTime"} | {"id": "undated"}
     assert deciding(undated, old) == "old"
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({}, "3"),  # the id decides last
+        ({"issued": ago(1)}, "5"),
+        ({"status": "corrected"}, "5"),
+    ],
+)
+def test_of_two_labs_of_one_time_one_always_counts(more: Json, shown: str) -> None:
+    low, high = lab("2823-3", 3, "mmol/L", id="b"), lab("2823-3", 5, "mmol/L", id="a") | more
+    for order in ((low, high), (high, low)):
+        found = chart(potassium=bundle(*order, lab("2823-3", 4, "mmol/L", 9))).potassium
+        assert found is not None
+        assert str(found.value) == shown
 
 
 # --- kidney -------------------------------------------------------------------------------------
@@ -458,6 +474,10 @@ def given(
     } | more
 
 
+def since(found: Chart, collected: datetime | None) -> tuple[str, ...]:
+    return tuple(each.reference for each in found.medicines.given_since(collected))
+
+
 def of(order: str) -> Json:
     return {"request": {"reference": f"MedicationRequest/{order}"}}
 
@@ -483,22 +503,24 @@ def test_a_one_off_order_is_over_once_it_was_given(administration: Json, running
 def test_an_ended_order_counts_as_given_unless_it_was_not_done() -> None:
     ended = bundle(sulfate("o", 1, "completed"))
     collected = NOW - timedelta(hours=2)
-    assert chart(medications=ended).medicines.given_since(collected) == ("MedicationRequest/o",)
+    assert since(chart(medications=ended), collected) == ("MedicationRequest/o",)
     for value, counted in (
         (of("o"), ()),
         (of("x"), ("MedicationRequest/o",)),
         ({}, ("MedicationRequest/o",)),
     ):
-        not_done = bundle(given("g", 1, 0.9, "not-done") | value)
-        found = chart(medications=ended, administrations=not_done).medicines
-        assert found.given_since(collected) == counted
+        not_done = bundle(
+            given("f", 1, 0.9, "not-done") | of("y"), given("g", 1, 0.9, "not-done") | value
+        )
+        found = chart(medications=ended, administrations=not_done)
+        assert since(found, collected) == counted
         # The cap counts orders when no administration took place (ruling 89).
-        assert found.grams_given(timedelta(hours=24)) == (2 if counted else 0)
+        assert found.medicines.grams_given(timedelta(hours=24)) == (2 if counted else 0)
 
 
 def test_when_nothing_was_collected_only_what_runs_now_counts_as_given() -> None:
     found = chart(administrations=bundle(given("g", 1, None, "in-progress"), given("h", 3, 2)))
-    assert found.medicines.given_since(None) == ("MedicationAdministration/g",)
+    assert since(found, None) == ("MedicationAdministration/g",)
 
 
 @pytest.mark.parametrize(

@@ -161,34 +161,48 @@ def test_the_same_resource_twice_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "need"),
+    ("first", "second", "needs"),
     [
-        (magnesium(1.1), magnesium(1.9), "magnesium"),
-        (lab("2823-3", 3, "mmol/L"), lab("2823-3", 6, "mmol/L"), "potassium"),
-        (condition(), condition("77386006"), "conditions"),
-        (draft("6585"), draft("8591"), "medications"),
-        (patient(), patient() | {"gender": "female"}, "patient"),
+        (magnesium(1.1), magnesium(1.9), ["magnesium"]),
+        (lab("2823-3", 3, "mmol/L"), lab("2823-3", 6, "mmol/L"), ["potassium"]),
+        (
+            lab("2823-3", 3, "mmol/L", id="x"),
+            lab("19123-9", 1.1, "mg/dL", id="x"),
+            ["magnesium", "potassium"],
+        ),
+        (condition(), condition("77386006"), ["conditions"]),
+        (draft("6585"), draft("8591"), ["medications"]),
+        (patient(), patient() | {"gender": "female"}, ["patient"]),
         (
             {"resourceType": "Specimen", "id": "s"},
             {"resourceType": "Specimen", "id": "s", "status": "x"},
-            "patient",
+            ["patient"],
         ),
         (
             lab("718-7", 13, "g/dL"),
             lab("718-7", 7, "g/dL"),
-            "magnesium",
+            [],  # nobody asked for it
         ),
     ],
 )
 def test_the_same_id_with_other_content_is_not_believed(
-    first: Json, second: Json, need: str
+    first: Json, second: Json, needs: list[str]
 ) -> None:
-    found = collected(lab("1751-7", 4, "g/dL"), first, second)
-    assert [(u.need, u.reason) for u in found.unread] == [
-        (need, "the same id came twice with other content")
-    ]
-    kept = [r for rs in (*found.labs.values(), *found.by_type.values()) for r in rs]
-    assert [r.id for r in kept] == ["1751-7-2"]
+    for order in ((first, second), (second, first)):
+        found = collected(lab("1751-7", 4, "g/dL"), *order)
+        assert [u.need for u in found.unread] == needs
+        assert {u.reason for u in found.unread} <= {"the same id came twice with other content"}
+        kept = [r for rs in (*found.labs.values(), *found.by_type.values()) for r in rs]
+        assert [r.id for r in kept] == ["1751-7-2"]
+
+
+def test_an_id_that_another_patient_has_too_is_no_conflict() -> None:
+    foreign = magnesium(1.9, subject={"reference": "Patient/p2"})
+    for order in ((magnesium(), foreign), (foreign, magnesium())):
+        found = collected(*order)
+        assert len(found.lab("magnesium")) == 1
+        assert not found.unread
+        assert len(found.set_aside) == 1
 
 
 def test_a_resource_without_an_id_is_itself() -> None:

@@ -65,7 +65,7 @@ def test_what_is_no_time_is_none(text: str | None) -> None:
 
 def test_an_instant_is_aware() -> None:
     with pytest.raises(ValueError, match="aware"):
-        Instant(datetime(2026, 3, 14))
+        Instant(TODAY.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize(

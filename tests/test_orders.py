@@ -65,7 +65,7 @@ def order(code: str = "6585", *dosages: Json, **more: Any) -> DraftOrder:
         (rated(doseQuantity=quantity(2)), "the dose has no unit"),
         (rated(doseQuantity=quantity(0, "g")), "the dose is not above zero"),
         (rated(doseQuantity=quantity(-2, "g")), "the dose is not above zero"),
-        (rated(doseQuantity=quantity(10, "mL")), "a dose in mL"),
+        (rated(doseQuantity=quantity(10, "mL")), 'a dose in the unknown unit "mL"'),
         (rated(doseRange={"low": quantity(1, "g")}), "a dose range without a high end"),
         (rated(rateQuantity=quantity(3, "mL/h")), "a rate in mL/h"),
         (rated(rateQuantity=quantity(3)), "a rate in no unit"),
@@ -270,7 +270,7 @@ def repeat(**more: Any) -> Json:
             22,
         ),
         # Repeating without an end runs while it is active (ruling 75); so does one of several.
-        (order("6585", repeat(frequency=1, period=6, periodUnit="h"), authoredOn=authored(0)), None),
+        (order("6585", repeat(period=6, periodUnit="h"), authoredOn=authored(0)), None),
         (order("6585", repeat(count=3), authoredOn=authored(2)), None),
         # The start of its own period, else of its first event; never guessed.
         (order("6585", repeat(boundsPeriod={"start": authored(3)}), authoredOn=authored(9)), 3),

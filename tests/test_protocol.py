@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -18,6 +19,7 @@ import pytest
 
 import cards
 from cards import codes
+from cards.orders.identity import Identity, relisted
 from cards.protocol import (
     PROFILES,
     Protocol,
@@ -222,6 +224,7 @@ FAULTS: list[tuple[str, object, str]] = [
     ("band.1.acts_as", "normal", "band[2] (mild): acts as mild above normal"),
     ("band.1.indicator", "none", "band[1] (moderate).indicator: a low band needs an indicator"),
     ("band.3.indicator", "info", "band[3] (normal).indicator: a normal value is never treated"),
+    ("band.3.high", Decimal("3.1"), "band[3] (normal).high: H3 is never relaxable: above 3 mg/dL"),
     ("band.5.high", 9, "band[5] (toxic).high: the last band must be open above"),
     ("band.5.acts_as", "high", "band: none acts as toxic"),
     # kidney
@@ -355,6 +358,11 @@ FAULTS: list[tuple[str, object, str]] = [
         {"renal": ["R2"]},
         f"regimen[{SEVERE}] (severe).offer[2].when: its renal classes are none of the row's",
     ),
+    (
+        "regimen.0.offer.0",
+        {"product": "sulfate-iv", "dose": 6, "minutes": 60},
+        "regimen[0] (emergency).offer[0].dose: exempt from the cap, so at most limit.single_iv (5",
+    ),
     (f"regimen.{ORAL}.offer.0.per_day", ..., f"regimen[{ORAL}] (oral).offer[0].per_day: a dose"),
     (
         f"regimen.{ORAL}.offer.1.per_day",
@@ -398,6 +406,23 @@ FAULTS: list[tuple[str, object, str]] = [
     ("interaction.0.drug", "eravacycline", "interaction[0] (eravacycline).drug: no chelated drug"),
     ("interaction.0.drug", "furosemide", "interaction[0] (furosemide).drug: no chelated drug"),
     ("interaction.1.drug", "levothyroxine", "interaction[1] (levothyroxine).drug: stands twice"),
+    # lists of drugs
+    (
+        "drug_list",
+        [{"group": "cause", "adds": ["aspirin"], "sources": ["A"], "why": "x"}],
+        "drug_list[0] (cause).adds: 'aspirin' is no ingredient that cards/codes.toml knows",
+    ),
+    (
+        "drug_list",
+        [{"group": "cause", "adds": ["cisplatin"], "sources": ["A"], "why": "x"}],
+        "drug_list[0] (cause).adds: cisplatin is already in cause",
+    ),
+    (
+        "drug_list",
+        [{"group": "qt-known", "removes": ["cisplatin"], "sources": ["A"], "why": "x"}],
+        "drug_list[0] (qt-known).removes: cisplatin is not in qt-known",
+    ),
+    ("drug_list", [{"group": "loop", "sources": ["A"], "why": "x"}], "drug_list[0] (loop).group: "),
     # head
     ("protocol.authors", [], "protocol.authors: "),
     ("protocol.review_due", "soon", "protocol.review_due: Input should be a valid date"),
@@ -447,20 +472,17 @@ def test_an_oral_option_for_a_band_is_bounded_for_its_class() -> None:
     tables["followup"] = [f for f in tables["followup"] if f["routes"] != ["po"]]
     mild = {"routes": ["po"], "recheck": ["start+2d"], "sources": ["RCHT"]}
     tables["followup"].append({**mild, "when": {"classes": ["mild"]}})
-    tables["regimen"] = [
-        row for row in tables["regimen"] if row["id"] in ("emergency", "severe", "oral")
-    ][:-4] + [
-        {
-            "id": "oral",
-            "when": {"bands": ["mild"], "renal": ["R0", "R1"]},
-            "offer": [{"product": "oxide-400", "dose": 400, "per_day": 2, "star": True}],
-            "sources": ["SPS"],
-            "why": "x",
-        }
-    ]
+    kept = [row for row in tables["regimen"] if row["id"] in ("emergency", "severe")]
+    oral = {
+        "id": "oral",
+        "when": {"bands": ["mild"], "renal": ["R0", "R1"]},
+        "offer": [{"product": "oxide-400", "dose": 400, "per_day": 2, "star": True}],
+        "sources": ["SPS"],
+        "why": "x",
+    }
+    tables["regimen"] = [*kept, oral]
     used = {o["product"] for row in tables["regimen"] for o in row["offer"]}
     tables["product"] = {k: v for k, v in tables["product"].items() if k in used}
-    tables["followup"] = [f for f in tables["followup"] if "parenteral" not in f]
     found = [one for one in lines(tables) if "cited nowhere" not in one]
     assert found == []
     tables["regimen"][-1]["when"] = {"bands": ["mild", "moderate"]}
@@ -691,7 +713,11 @@ REMARKS: list[tuple[str, object, str]] = [
         "rule.N1.indicator: milder for a worse class",
     ),
     ("rule.D1.indicator", "info", "rule.D1.indicator: info, milder than the standard profile's"),
-    ("limit.single_iv.value", 1, "regimen[0] (emergency).offer[0].dose: 2 g is above limit.single"),
+    (
+        "limit.single_iv.value",
+        4,
+        f"regimen[{SEVERE}] (severe).offer[2].dose: 5 g is above limit.single_iv, 4 g",
+    ),
     ("limit.single_iv.value", 6, "limit.single_iv: 6 g is above the standard profile's 5 g"),
     ("limit.weight_floor.value", 30, "limit.weight_floor: 30 kg is below the standard profile's"),
     (f"renal.{R0}.cap_g", 9, "renal R0: its cap is above limit.daily_parenteral"),
@@ -744,6 +770,7 @@ def test_an_overdue_review_is_remarked_on() -> None:
 def test_relaxations_come_first() -> None:
     found = check(parse_protocol(SITE.read_bytes(), "site.toml"))
     assert [one.split(":")[0] for one in found[:3]] == ["site-relaxed"] * 3
+    assert any(one.startswith("band: low up to 1.9: advises on values") for one in found)
     assert found[0] == (
         "site-relaxed: RU: policy 12 asks for no creatinine "
         "(approved by Example Hospital drugs and therapeutics committee)"
@@ -954,6 +981,49 @@ def test_two_steps_of_one_regimen_are_one_suggestion_and_no_duplicates() -> None
     body = json.dumps(request).encode()
     found = json.loads(answer(body, SERVICE_IDS["order-sign"], NOW, protocol).body)
     assert "D12" in json.dumps(found)
+
+
+# -- lists of drugs ------------------------------------------------------------------------------
+def test_a_site_may_change_the_causes_and_the_qt_drugs() -> None:
+    protocol = build_protocol(
+        site(
+            drug_list=[
+                {"group": "cause", "adds": ["carboplatin"], "sources": ["A"], "why": "x"},
+                {"group": "cause-tier2", "removes": ["carboplatin"], "sources": ["A"], "why": "x"},
+                {"group": "qt-known", "removes": ["ondansetron"], "sources": ["A"], "why": "x"},
+            ]
+        ),
+        "site.toml",
+    )
+    standard = shipped("standard")
+    for inputs, before, after in (
+        ("Mg 1.1 mg/dL | draft: carboplatin", [], ["N6"]),
+        ("Mg 1.1 mg/dL | draft: ondansetron", ["N4"], []),
+        ("Mg 1.1 mg/dL | draft: sotalol", ["N4"], ["N4"]),
+    ):
+        for found, wanted in ((standard, before), (protocol, after)):
+            given = cards_of(found, inputs, "order-select")["cards"]
+            assert [card["source"]["topic"]["code"] for card in given] == wanted
+    inputs = "Mg 1.4 mg/dL | active: ondansetron (authored 30 h ago) | k 3.4"
+    assert shorthand(standard, inputs)[0] == "iv2/120"
+    assert shorthand(protocol, inputs)[0] == "po500x1"
+    assert "drug_list qt-known: ondansetron no longer counted" in check(protocol)
+    assert "| cause | carboplatin |  | A |  | x |" in show(protocol)
+
+
+def test_a_combination_keeps_what_another_ingredient_gives_it() -> None:
+    furosemide = codes.drug(codes.RXNORM, "313988")
+    assert furosemide is not None
+    both = replace(
+        furosemide, ingredients=("furosemide", "ondansetron"), groups=frozenset({"qt-known"})
+    )
+    lists = {"ondansetron": (frozenset({"cause"}), frozenset({"qt-known"}))}
+    (found,) = relisted(Identity((both,), "both"), lists).drugs
+    assert found.groups == {"cause", "qt-known"}
+    (found,) = relisted(
+        Identity((replace(both, groups=frozenset(), systemic=False),), "x"), lists
+    ).drugs
+    assert found.groups == set()
 
 
 # -- old results ---------------------------------------------------------------------------------

@@ -44,7 +44,20 @@ def test_a_number_keeps_its_own_text(text: str, number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "null", '"1.2"', '"NaN"', "true", "[1]", "{}", "1e13", "1e-13", "1e999999"]
+    "text",
+    [
+        "",
+        "null",
+        '"1.2"',
+        '"NaN"',
+        "true",
+        "[1]",
+        "{}",
+        "1e13",
+        "1e-13",
+        "1e999999",
+        "1e-99999999999999999999",
+    ],
 )
 def test_no_number_of_what_is_none_or_absurd(text: str) -> None:
     assert read_number(msgspec.Raw(text.encode())) is None

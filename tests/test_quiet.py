@@ -161,7 +161,7 @@ def test_accepted_and_in_the_session_stays_quiet() -> None:
     assert shown("order-select", inputs, before) == {"D13"}
 
 
-# --- safety checks of an order -------------------------------------------------------------------
+# --- safety checks of an order ------------------------------------------------------------------
 
 
 def draft_digest(inputs: str) -> str:

@@ -37,7 +37,7 @@ def sound(tally: Tally) -> None:
 
 
 def test_the_axes_have_the_sizes_the_note_states() -> None:
-    assert SIZE == 291_060
+    assert SIZE == 304_290
     assert sum(len(column) for column in columns()) == SIZE
     assert Cell._fields == tuple(AXES)
     assert all(set(OPEN[name]) <= set(AXES[name]) for name in AXES)

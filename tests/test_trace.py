@@ -45,7 +45,7 @@ def test_each_fact_has_its_time_and_source() -> None:
         "platelets 40 10*9/L",
         "setting inpatient",
         "age 60",
-        "torsades: Torsades de pointes (disorder), current [Condition/condition-0]",
+        "torsades: Torsades de pointes, current [Condition/condition-0]",
         "active [Condition/condition-1]",
         "history [Condition/condition-2]",
         "order Furosemide 40 MG Oral Tablet (",

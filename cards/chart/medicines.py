@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from cards.evidence import Evidence
-from cards.orders import DraftOrder, Given, read_given, read_order
+from cards.orders import DraftOrder, Given, read_given, read_order, relist
 from cards.protocol import Protocol
 from cards.quantity import SaltMass
 from cards.resource import Resource, reference_key
@@ -284,7 +284,7 @@ def read_medicines(
         if resource.id not in drafted
     )
     return Medicines(
-        orders=orders,
+        orders=relist(orders, protocol.drug_lists),
         given=tuple(
             read_given(resource, medications)
             for resource in evidence.of_type("MedicationAdministration")

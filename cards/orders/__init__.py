@@ -16,6 +16,7 @@ from cards.orders.order import (
     read_given,
     read_order,
     relevant,
+    relist,
     selected,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "read_given",
     "read_order",
     "relevant",
+    "relist",
     "selected",
 ]

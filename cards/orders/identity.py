@@ -7,7 +7,7 @@ whole words. The bare word "magnesium" never identifies a magnesium product (pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from cards import codes
@@ -44,6 +44,21 @@ class Identity:
 
     def find(self, group: str) -> Drug | None:
         return first(drug for drug in self.drugs if group in drug.groups)
+
+
+def relisted(
+    identity: Identity, lists: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+) -> Identity:
+    """The Identity with a site's lists: ingredient -> (groups added, groups taken away)."""
+    drugs = []
+    for drug in identity.drugs:
+        groups = drug.groups
+        for name in drug.ingredients if drug.systemic is not False else ():
+            adds, removes = lists.get(name, (frozenset(), frozenset()))
+            # Another ingredient of a combination may hold the group too.
+            groups = groups | adds if len(drug.ingredients) > 1 else (groups | adds) - removes
+        drugs.append(replace(drug, groups=groups))
+    return replace(identity, drugs=tuple(drugs))
 
 
 def identify(resource: Resource, medications: Mapping[str, Resource]) -> Identity:

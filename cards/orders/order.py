@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from cards import codes
 from cards.codes import Drug
 from cards.instant import read_instant
 from cards.orders.dosage import DoseLine, read_dosage
-from cards.orders.identity import Identity, identify
+from cards.orders.identity import Identity, identify, relisted
 from cards.resource import CodeableConcept, Dosage, Resource, codings, many, name
 
 RUNS = "active"
@@ -320,6 +320,16 @@ def selected(orders: Orders, drafts: tuple[DraftOrder, ...]) -> tuple[DraftOrder
     wanted = {s.rsplit("/", 1)[-1] for s in orders.selections}
     chosen = tuple(d for d in drafts if d.resource.id in wanted)
     return chosen or drafts
+
+
+def relist(
+    orders: tuple[DraftOrder, ...],
+    lists: Mapping[str, tuple[frozenset[str], frozenset[str]]],
+) -> tuple[DraftOrder, ...]:
+    """The orders with a site's lists of causes and QT drugs (``Protocol.drug_lists``)."""
+    if not lists:
+        return orders
+    return tuple(replace(order, identity=relisted(order.identity, lists)) for order in orders)
 
 
 def relevant(orders: Orders) -> bool:

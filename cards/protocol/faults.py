@@ -46,6 +46,9 @@ PARENTERAL_STOPS = frozenset("H4 H5 H8".split())
 LIFE_EXEMPT = frozenset("H2-unknown H7".split())
 LABEL_RATE = 150  # mg/min, never relaxable
 REFUSE_BELOW = 20  # mL/min, never relaxable
+# mg/dL: H3 (no magnesium above normal) is never relaxable, so normal may not be stretched; up to
+# here a high level without a source leaves nothing to do (ruling 66).
+NORMAL_CEILING = 3
 # Pairs of limits of which the first may not be above the second.
 _ORDERED = (
     ("limit.potassium_urgent", "limit.potassium_low"),
@@ -78,6 +81,7 @@ def faults(file: ProtocolFile) -> Iterator[Fault]:
         yield from _regimen_faults(file, index, regimen)
     yield from _followup_faults(file)
     yield from _interaction_faults(file)
+    yield from _drug_list_faults(file)
 
 
 def limits(file: ProtocolFile) -> Iterator[tuple[str, Limit]]:
@@ -105,6 +109,7 @@ def cited(file: ProtocolFile) -> Iterator[tuple[Path, Cited]]:
         ("regimen", file.regimen),
         ("followup", file.followup),
         ("interaction", file.interaction),
+        ("drug_list", file.drug_list),
     ):
         for index, row in enumerate(rows):
             yield (table, index), row
@@ -170,6 +175,9 @@ def _band_faults(file: ProtocolFile) -> Iterator[Fault]:
             yield (*path, "indicator"), "a low band needs an indicator"
         if band.acts_as == "normal" and band.indicator != "none":
             yield (*path, "indicator"), "a normal value is never treated: none"
+        if band.acts_as in (*LOW, "normal") and (band.high or 0) > NORMAL_CEILING:
+            says = f"H3 is never relaxable: above {NORMAL_CEILING} mg/dL magnesium is high"
+            yield (*path, "high"), says
     for index, (below, above) in enumerate(pairwise(bands)):
         path = ("band", index + 1)
         if CLASSES.index(below.acts_as) > CLASSES.index(above.acts_as):
@@ -410,8 +418,11 @@ def classes_of(file: ProtocolFile, *whens: When) -> tuple[str, ...]:
 def _cap_faults(
     file: ProtocolFile, path: Path, regimen: Regimen, option: Option
 ) -> Iterator[Fault]:
-    if "life" in regimen.when.flags:
-        return  # exempt from the cap, once in 24 h
+    if "life" in regimen.when.flags:  # exempt from the cap, once in 24 h
+        most = file.limit.single_iv.value
+        if grams(option) > most:
+            yield (*path, "dose"), f"exempt from the cap, so at most limit.single_iv ({most} g)"
+        return
     caps: dict[str, Decimal] = {row.id: row.cap_g for row in file.renal}
     total = first_grams(option)
     ids = classes_of(file, regimen.when, option.when)
@@ -504,6 +515,19 @@ def _interaction_faults(file: ProtocolFile) -> Iterator[Fault]:
         seen.add(row.drug)
         if not any(speaks_of(row.drug, drug) for drug in codes.known_drugs()):
             yield path, "no chelated drug of that name is known to cards/codes.toml"
+
+
+def _drug_list_faults(file: ProtocolFile) -> Iterator[Fault]:
+    groups = {drug.name: drug.groups for drug in codes.known_drugs()}
+    for index, row in enumerate(file.drug_list):
+        for key, names in (("adds", row.adds), ("removes", row.removes)):
+            for name in names:
+                path: Path = ("drug_list", index, key)
+                if name not in groups:
+                    yield path, f"{name!r} is no ingredient that cards/codes.toml knows"
+                elif (row.group in groups[name]) == (key == "adds"):
+                    already = "already" if key == "adds" else "not"
+                    yield path, f"{name} is {already} in {row.group}"
 
 
 def speaks_of(name: str, drug: codes.Drug) -> bool:

@@ -9,7 +9,8 @@ The rules, and there are no others:
 3. Rows with a name (``[[renal]]`` by id, ``[[regimen]]`` by id, ``[[interaction]]`` by drug):
    the file's rows of a name stand where the first inherited row of it stood, and all of those
    go; rows of a new name follow the inherited ones.
-4. ``[[band]]``, ``[[followup]]`` and ``[[relaxed]]``: a file that states one row states them all.
+4. ``[[band]]``, ``[[followup]]``, ``[[drug_list]]`` and ``[[relaxed]]``: a file that states one
+   row states them all.
 5. ``drops = ["regimen.oral", "followup.*"]`` leaves inherited entries out.
 6. Inherited sources and products that nothing uses any more are left out.
 """
@@ -26,7 +27,7 @@ Raw = dict[str, Any]
 Key = str | int
 NAMED = ("sources", "result", "limit", "rule", "stop", "product", "wording")
 ROWS = {"renal": "id", "regimen": "id", "interaction": "drug"}
-WHOLE = ("band", "followup", "relaxed")
+WHOLE = ("band", "followup", "drug_list", "relaxed")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Merged:
         row = rows[head[1]] if isinstance(rows, list) and isinstance(head[1], int) else None
         if not isinstance(row, dict):
             return ""
-        name = next((row[k] for k in ("name", "id", "drug", "stop", "code") if k in row), None)
+        name = next((row[k] for k in ("name", "id", "drug", "stop", "group") if k in row), None)
         return f" ({name})" if name is not None else ""
 
 

@@ -1,9 +1,9 @@
 """The types of a protocol file: frozen, strict, every number with unit, source and why.
 
 A file may build on a shipped profile (``extends``, see ``cards/protocol/merge.py``). A reader
-of a file meets: ``[protocol]``, ``[sources]``, ``[result]``, ``[limit.*]``,
-``[[band]]``, ``[[renal]]``, ``[rule.*]``, ``[stop.*]``, ``[product.*]``, ``[[regimen]]``,
-``[[followup]]``, ``[[interaction]]``, ``[wording.*]``, ``[[relaxed]]``. There is no rule
+of a file meets: ``[protocol]``, ``[sources]``, ``[result]``, ``[limit.*]``, ``[[band]]``,
+``[[renal]]``, ``[rule.*]``, ``[stop.*]``, ``[product.*]``, ``[[regimen]]``, ``[[followup]]``,
+``[[interaction]]``, ``[[drug_list]]``, ``[wording.*]``, ``[[relaxed]]``. There is no rule
 language: bands, tables and switches only; the logic is in ``cards/assessment`` and
 ``cards/plan``.
 """
@@ -361,6 +361,17 @@ class Interaction(Cited):
     says: str = Field(min_length=1)
 
 
+class DrugList(Cited):
+    """A site's change to a list of drugs (ingredient names of cards/codes.toml): causes
+    (``cause`` triggers N6, ``cause-tier2`` is only named) and QT drugs (``qt-known`` is the list
+    of N4, ``qt-strong`` sets ``risk`` alone)."""
+
+    group: Literal["cause", "cause-tier2", "qt-known", "qt-strong"]
+    adds: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    why: str = Field(min_length=1)
+
+
 class Wording(Cited):
     text: str = Field(min_length=1)
 
@@ -421,5 +432,6 @@ class ProtocolFile(Model):
     regimen: tuple[Regimen, ...] = Field(min_length=1)
     followup: tuple[Followup, ...] = ()
     interaction: tuple[Interaction, ...] = ()
+    drug_list: tuple[DrugList, ...] = ()
     wording: Wordings
     relaxed: tuple[Relaxed, ...] = ()

@@ -76,6 +76,20 @@ class Protocol:
             }
         )
 
+    @cached_property
+    def drug_lists(self) -> Mapping[str, tuple[frozenset[str], frozenset[str]]]:
+        """Ingredient -> (groups the site adds it to, groups it takes it from)."""
+        found: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        for row in self.file.drug_list:
+            for name in (*row.adds, *row.removes):
+                adds, removes = found.get(name, (frozenset(), frozenset()))
+                if name in row.adds:
+                    adds |= {row.group}
+                else:
+                    removes |= {row.group}
+                found[name] = adds, removes
+        return MappingProxyType(found)
+
     def band_of(self, value: Decimal) -> Band | None:
         """The band of a quantised value in mg/dL; None below the lowest band."""
         return next((band for band in self.file.band if band.holds(value)), None)

@@ -38,6 +38,7 @@ def check(protocol: Protocol, today: date | None = None) -> tuple[str, ...]:
         *_doses(file),
         *_followup(file),
         *_interactions(file),
+        *_drug_lists(file),
         *_results(file),
         *_against_standard(protocol),
     )
@@ -161,6 +162,12 @@ def _interactions(file: ProtocolFile) -> Iterator[str]:
         yield f"interaction: no row for {', '.join(sorted(set(silent)))}: N8 is silent on them"
 
 
+def _drug_lists(file: ProtocolFile) -> Iterator[str]:
+    for row in file.drug_list:
+        if row.removes:
+            yield f"drug_list {row.group}: {', '.join(row.removes)} no longer counted"
+
+
 def _results(file: ProtocolFile) -> Iterator[str]:
     if file.result.stale == "silent":
         yield "result.stale: silent about every old result, also a toxic one"
@@ -181,6 +188,11 @@ def _against_standard(protocol: Protocol) -> Iterator[str]:
             if _RANK[mine] < _RANK[theirs]:
                 yield f"rule.{name}.indicator: {mine}, milder than the standard profile's {theirs}"
                 break
+    if protocol.low_high > standard.low_high:
+        yield (
+            f"band: low up to {protocol.low_high}: advises on values many laboratories call normal "
+            f"(standard below {standard.low_high})"
+        )
     if protocol.normal_high > standard.normal_high:
         yield (
             f"band: normal up to {protocol.normal_high}: H3 holds only above that "

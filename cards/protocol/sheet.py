@@ -28,6 +28,7 @@ def show(protocol: Protocol) -> str:
         *_rules(file),
         *_limits(file),
         *_interactions(file),
+        *_drug_lists(file),
         *_wording(file),
         *_sources(file),
         *_not_detected(),
@@ -249,6 +250,15 @@ def _limits(file: ProtocolFile) -> Iterator[str]:
 def _interactions(file: ProtocolFile) -> Iterator[str]:
     rows = ((row.drug, row.says, *_basis(row)) for row in file.interaction)
     yield from _table("Hours apart from oral magnesium", ("drug", "says", *_BASIS), rows)
+
+
+def _drug_lists(file: ProtocolFile) -> Iterator[str]:
+    if file.drug_list:
+        rows = (
+            (row.group, ", ".join(row.adds), ", ".join(row.removes), *_basis(row))
+            for row in file.drug_list
+        )
+        yield from _table("Lists of drugs, changed", ("list", "adds", "removes", *_BASIS), rows)
 
 
 def _wording(file: ProtocolFile) -> Iterator[str]:

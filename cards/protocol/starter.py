@@ -19,7 +19,7 @@ _SHORT = """\
 #                                  the entry of that name, whole (value, unit, sources, why)
 #   [[renal]] [[regimen]] [[interaction]]
 #                                  all rows of that id (drug), in their place; new ids come last
-#   [[band]] [[followup]] [[relaxed]]
+#   [[band]] [[followup]] [[drug_list]] [[relaxed]]
 #                                  the whole table
 #   drops = ["regimen.oral", "followup.*"]
 #                                  left out

@@ -418,7 +418,7 @@ IN_SOURCE = (
     _source("chart/conditions", "old events are current",
             ("return instant.start >= now - span", "return True")),
     _source("chart/medicines", "magnesium given before the result counts as since",
-            ("moment and moment > collected and not", "moment and not")),
+            ("moment > collected and not", "moment != collected and not")),
     _source("chart/medicines", "entered in error counts as given",
             ('{"completed", "in-progress", "stopped", "on-hold", "unknown"}',
              '{"completed", "in-progress", "stopped", "on-hold", "unknown", "not-done", '
@@ -432,7 +432,7 @@ IN_SOURCE = (
             ('encounter is None or encounter.status == "finished"', "encounter is None")),
     # plan
     _source("plan/proposal", "oral orders outlast their recheck",
-            ('return max(amount if match[3] == "d" else amount // 24, 1)', "return 30")),
+            ("else amount // 24, 1)", "else amount, 1)")),
     _source("plan/proposal", "the draft stays beside its replacement",
             ("    if draft is not None and draft.resource.id:\n        actions.append(DeleteOrder(",
              "    if draft is None and chart is None:\n        actions.append(DeleteOrder(")),

@@ -76,7 +76,11 @@ AXES: dict[str, tuple[str, ...]] = {
     "heart": ("none", "block", "paced block", "mi", "myasthenia"),
     "weight": ("70", "45", "39", "unknown"),
     "running": ("none", "iv", "since", "prn", "do not perform", "before", "week"),
-    "quality": ("final", "stale", "preliminary", "haemolysed", "unit conflict", "text"),
+    # ``text``: "1.2" where a number belongs; ``elsewhere``: it came with the calcium, and the
+    # magnesium query itself was not answered.
+    "quality": (
+        "final", "stale", "preliminary", "haemolysed", "unit conflict", "text", "elsewhere",
+    ),
     "potassium": ("4.2", "3.4", "2.9"),
     "missing": (
         "nothing", *NEEDS, "patient", "medications administrations", "creatinine egfr",
@@ -203,7 +207,7 @@ def _magnesium(mg: str, unit: str, quality: str) -> tuple[bytes, ...]:
     words = f"{value}, {parts[quality]}" if quality in parts else value
     clause = words if unit == "mmol/L" else f"Mg {words}"
     found = _entries("magnesium", clause, "magnesium")
-    if quality == "text":  # "1.2" where a number belongs
+    if quality == "text":
         found = tuple(re.sub(rb'"value":([\d.]+)', rb'"value":"\1"', entry) for entry in found)
     return found
 
@@ -223,6 +227,8 @@ def _value(key: str, values: tuple[str, ...]) -> bytes:
         return json.dumps(encounter, separators=(",", ":")).encode()
     if key == "magnesium":
         return _bundle(_magnesium(*values))
+    if key == "calcium" and values:
+        return _bundle((*_entries(key, "", key), *_magnesium(*values, "final")))
     if key == "potassium":
         return _bundle(_entries(key, f"k {values[0]}", key))
     if key in ("creatinine", "egfr"):
@@ -248,7 +254,7 @@ def _prefetch(cell: Cell) -> list[bytes]:
         ("patient", cell.person),
         ("magnesium", cell.mg, cell.unit, cell.quality),
         ("potassium", cell.potassium),
-        ("calcium",),
+        ("calcium", *((cell.mg, cell.unit) if cell.quality == "elsewhere" else ())),
         ("albumin",),
         ("creatinine", cell.renal),
         ("egfr", cell.renal),
@@ -264,6 +270,8 @@ def _prefetch(cell: Cell) -> list[bytes]:
         ("urine",),
     ]
     missing = cell.missing.split()
+    if cell.quality == "elsewhere":
+        missing.append("magnesium")
     if cell.setting == "unknown":
         missing.append("encounter")
     return [_answer(*each) for each in asked if each[0] not in missing]

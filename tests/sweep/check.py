@@ -48,8 +48,16 @@ def texts(response: Json) -> Iterator[str]:
 
 
 def worst(response: Json) -> int:
-    """0 without a card, else 1 (info) to 3 (critical)."""
-    return max((RANK[card["indicator"]] for card in response["cards"]), default=0)
+    """0 without a card, else 1 (info) to 3 (critical). The maintenance card is about what was
+    given, not about the band: at 2.61 without a source there is none (ruling 66)."""
+    return max(
+        (
+            RANK[card["indicator"]]
+            for card in response["cards"]
+            if card["source"]["topic"]["code"] != "maintenance"
+        ),
+        default=0,
+    )
 
 
 def drugs(response: Json) -> list[list[Json]]:

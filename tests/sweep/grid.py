@@ -31,6 +31,7 @@ STOPS: dict[str, dict[str, str]] = {
     "haemolysed": {"quality": "haemolysed"},
     "unit conflict": {"quality": "unit conflict"},
     "not a number": {"quality": "text"},
+    "under another key": {"quality": "elsewhere"},
     "conditions not obtained": {"missing": "conditions"},
     "medications not obtained": {"missing": "medications"},
     "administrations not obtained": {"missing": "administrations"},

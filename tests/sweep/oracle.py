@@ -72,7 +72,9 @@ def facts(cell: Cell) -> Facts:
     lacks = cell.lacks
     read = not lacks("conditions")
     event = cell.urgent if read else "none"
-    unread = cell.mg == "none" or cell.quality == "text" or lacks("magnesium")
+    elsewhere = cell.quality == "elsewhere"
+    unread = cell.mg == "none" or cell.quality == "text"
+    unread = unread or lacks("calcium" if elsewhere else "magnesium")
     value = None if unread else float(cell.mg)
     usable = value is not None and value >= 0.20 and cell.quality == "final"
     low = usable and value is not None and value < 1.80
