@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +118,9 @@ def check(file: str | None) -> None:
     from cards.protocol import check as remarks
 
     checked = _protocol(file)
-    for remark in remarks(checked):
-        click.echo(remark)
+    for remark in remarks(checked, datetime.now(UTC).date()):
+        relaxed = remark.startswith("site-relaxed: ")
+        click.echo(click.style(remark, fg="red") if relaxed else remark)
     click.echo(f"{checked.name} {checked.version} ({checked.hash[:12]}): valid")
 
 
@@ -130,6 +131,23 @@ def show(file: str | None) -> None:
     from cards.protocol import show as rendered
 
     click.echo(rendered(_protocol(file)))
+
+
+@protocol.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--name", help="The name of the protocol (default: the name of FILE).")
+@click.option("--short", is_flag=True, help="A file that extends the standard profile.")
+def new(file: Path, name: str | None, short: bool) -> None:
+    """Write a commented starting protocol to FILE, which must not exist."""
+    from cards.protocol import template
+
+    text = template(name or file.stem, datetime.now(UTC).date(), short=short)
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(text)
+    except OSError as error:
+        raise _Refusal(f"{file}: {error.strerror}") from None
+    click.echo(f"{file} written: change it, then run: repletion protocol check {file}")
 
 
 class _Refusal(click.ClickException):

@@ -101,6 +101,18 @@ def test_decide_with_another_protocol(file: Path) -> None:
 # --- protocol ---------------------------------------------------------------------------------
 
 
+@pytest.mark.real_clock
+def test_protocol_new_writes_a_file_that_checks_and_never_overwrites(tmp_path: Path) -> None:
+    file = tmp_path / "ward.toml"
+    for options in ([], ["--short"]):
+        file.unlink(missing_ok=True)
+        assert run("protocol", "new", str(file), *options).exit_code == 0
+        checked = run("protocol", "check", str(file))
+        assert (checked.exit_code, "ward" in checked.output) == (0, True)
+    assert run("protocol", "new", str(file)).exit_code == 2
+
+
+@pytest.mark.real_clock
 def test_protocol_check_and_show(tmp_path: Path) -> None:
     assert "valid" in run("protocol", "check").output
     assert "valid" in run("protocol", "check", PROFILES[-1]).output

@@ -426,13 +426,26 @@ def test_a_draft_that_breaks_the_types_keeps_its_drug() -> None:
     (found,) = read_drafts([raw(draft("6585", "Mag", dosageInstruction=7))], {})
     assert found.magnesium is not None
     assert (found.reference, found.lines) == ("MedicationRequest/draft-1", ())
-    assert (found.unreadable or "").startswith("the order breaks FHIR's types (Expected")
+    assert found.unreadable == "its dosageInstruction breaks FHIR's types"
+
+
+def test_a_broken_element_that_no_rule_reads_loses_nothing_else() -> None:
+    dosage = {"doseAndRate": [{"doseQuantity": {"value": 2, "unit": "g"}}]}
+    broken = draft("6585", "Mag", dosageInstruction=[dosage], note="x", reasonCode=7)
+    (found,) = read_drafts([raw(broken)], {})
+    assert found.unreadable is None
+    assert [line.dose for line in found.lines] == [2000]
+
+
+def test_a_draft_that_is_no_object_is_left_out() -> None:
+    assert read_drafts([b"7"], {}) == ()
 
 
 def test_a_draft_of_which_only_the_id_can_be_read() -> None:
     (found,) = read_drafts([raw(draft(medicationCodeableConcept=[], dosageInstruction=7))], {})
-    assert found.resource == Resource(resourceType="MedicationRequest", id="draft-1")
-    assert found.unreadable
+    assert (found.resource.id, found.resource.status) == ("draft-1", "draft")
+    assert found.unreadable == "its dosageInstruction breaks FHIR's types"
+    assert found.identity.drugs == ()
     assert (
         read_drafts([raw({"resourceType": 3}), raw({"resourceType": "Device", "id": 3})], {}) == ()
     )

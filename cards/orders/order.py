@@ -251,48 +251,40 @@ def read_drafts(
     return tuple(found)
 
 
-class _Skeleton(msgspec.Struct):
-    """What is saved of a draft that breaks the types: who it is, and the drug if it can be."""
-
-    resourceType: str | None = None
-    id: str | None = None
-    status: str | None = None
-    medicationCodeableConcept: CodeableConcept | None = None
-
-
-class _Least(msgspec.Struct):
-    resourceType: str | None = None
-    id: str | None = None
-
-
 _DECODER = msgspec.json.Decoder(Resource)
-_SKELETON = msgspec.json.Decoder(_Skeleton)
-_LEAST = msgspec.json.Decoder(_Least)
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Without these a draft cannot be judged; any other element may be lost without harm.
+_NEEDED = frozenset(
+    {
+        "resourceType", "id", "status", "doNotPerform", "contained", "dosageInstruction",
+        "medicationCodeableConcept", "medicationReference", "medication",
+    }
+)  # fmt: skip
 
 
 def _decode(raw: bytes) -> tuple[Resource, str | None]:
+    """(the resource, why it cannot be judged): an element that breaks FHIR's types is left out,
+    the others are kept."""
     try:
         return _DECODER.decode(raw), None
-    except msgspec.ValidationError as error:
-        problem = f"the order breaks FHIR's types ({str(error).split(' - ')[0]})"
-    try:
-        kept = _SKELETON.decode(raw)
-        return (
-            Resource(
-                resourceType=kept.resourceType,
-                id=kept.id,
-                status=kept.status,
-                medicationCodeableConcept=kept.medicationCodeableConcept,
-            ),
-            problem,
-        )
     except msgspec.ValidationError:
         pass
     try:
-        least = _LEAST.decode(raw)
+        parts = _PARTS.decode(raw)
     except msgspec.ValidationError:
-        return Resource(), problem
-    return Resource(resourceType=least.resourceType, id=least.id), problem
+        return Resource(), "the order is not a FHIR resource"
+    kept = {key: value for key, value in parts.items() if _is_sound(key, value)}
+    lost = sorted(key for key in parts if key not in kept and key in _NEEDED)
+    problem = f"its {lost[0]} breaks FHIR's types" if lost else None
+    return _DECODER.decode(msgspec.json.encode(kept)), problem
+
+
+def _is_sound(key: str, value: msgspec.Raw) -> bool:
+    try:
+        _DECODER.decode(msgspec.json.encode({key: value}))
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def lab_drafts(drafts: Iterable[bytes]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 
-from cards.assessment import Assessment, Finding
+from cards.assessment import Assessment, Finding, Offer
 from cards.chart import Chart
 from cards.phrase import age, listed, moment, record
 from cards.plan.proposal import CreateDrug, Proposal, Step, UpdateDraft
@@ -146,6 +146,8 @@ def _nothing_open(assessment: Assessment) -> str:
         return "No drug: at renal class R2 nothing is suggested for this level."
     if assessment.flags.met("noent") and chart.ambulatory:
         return "No drug: parenteral magnesium is not ordered for an outpatient here."
+    if assessment.cap.given is None:
+        return "No drug: an earlier dose could not be read, so the 24 h limit may be reached."
     return f"No drug: the 24 h limit leaves {places(assessment.cap.left, 1)} g."
 
 
@@ -153,25 +155,28 @@ def _arithmetic(
     assessment: Assessment, proposals: tuple[Proposal, ...], protocol: Protocol
 ) -> list[Line]:
     lines = []
-    parenteral = False
+    offers: list[Offer] = []
     for proposal in proposals:
         for action in proposal.actions:
             if isinstance(action, CreateDrug | UpdateDraft):
                 step = action.step
-                parenteral = parenteral or step.offer.parenteral
+                offers.append(step.offer)
                 mark = "**Recommended:** " if proposal.recommended else "Or: "
                 product = step.offer.product.substance
                 text = f"{mark}{product} {step.amount()} {step.how()}"
                 if step.offer.route == "po":
                     text += f", {places(step.offer.daily_mmol, 1)} mmol a day"
                 lines.append(Line(text + "."))
-    if parenteral:
+    if any(offer.parenteral for offer in offers):
         cap = assessment.cap
         by = "by weight" if cap.by_weight else f"class {assessment.chart.kidney.id}"
         if cap.weight_unknown and not protocol.relaxed("weight-unknown"):
             by = "weight unknown"
         text = f"24 h limit {places(cap.limit, 1)} g ({by}), left {places(cap.left, 1)} g."
-        if assessment.flags.met("life") and cap.limit == 0:
+        exempt = any(
+            "life" in offer.regimen.when.flags and offer.grams_in_24h > cap.left for offer in offers
+        )
+        if exempt:
             text = "Emergency dose: exempt from the 24 h limit, once."
         lines.append(Line(text, keep=1))
         if protocol.renal(assessment.chart.kidney.id).intravenous == "half":

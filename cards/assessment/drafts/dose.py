@@ -124,7 +124,7 @@ def check_concentration(draft: DraftOrder, context: DraftContext) -> Iterator[Fi
 
 
 def check_half(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
-    if context.chart.kidney.id != "R2":
+    if context.protocol.renal(context.chart.kidney.id).intravenous != "half":
         return
     limit = context.protocol.file.limit
     result = context.chart.magnesium.result
