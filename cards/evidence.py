@@ -167,7 +167,7 @@ class _Collector:
         type_ = resource.resourceType or ""
         who = resource.subject or resource.patient
         if type_ != "Patient" and who is not None and not self._is_ours(who.reference):
-            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
+            self._set_other_aside(resource, who.reference)
             return
         if resource.id:
             before = self.seen.get((type_, resource.id))
@@ -186,6 +186,15 @@ class _Collector:
             self._add_observation(resource)
         else:
             self.by_type.setdefault(type_, []).append(resource)
+
+    def _set_other_aside(self, resource: Resource, reference: str | None) -> None:
+        if reference_key(reference) is not None or (reference or "").startswith(("urn:", "#")):
+            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
+            return
+        # Nobody can tell whose it is: not used, and not lost in silence.
+        self.set_aside.append(SetAside(name(resource), "its subject cannot be read"))
+        if resource.resourceType == "Observation" and self._concept(resource) == "magnesium":
+            self.unread.append(Unread("magnesium", name(resource), "its subject cannot be read"))
 
     def _is_ours(self, reference: str | None) -> bool:
         if reference is None or reference == f"Patient/{self.patient_id}":
@@ -206,6 +215,9 @@ class _Collector:
             self.labs.setdefault(lab, []).append(resource)
         elif len(resource.component) > 2:
             self._add_panel(resource)
+        elif resource.code is None or not (codings(resource.code) or resource.code.text):
+            # It may be any result, a magnesium too.
+            self.unread.append(Unread("magnesium", name(resource), "a result without a code"))
 
     def _concept(self, resource: Resource) -> str | None:
         for coding in codings(resource.code):

@@ -50,7 +50,7 @@ def test_our_patients_resources_count(reference: str | None) -> None:
     assert not found.set_aside
 
 
-@pytest.mark.parametrize("reference", ["Patient/p2", "urn:uuid:2", "Group/p1", "#p1", "p1"])
+@pytest.mark.parametrize("reference", ["Patient/p2", "urn:uuid:2", "Group/p1", "#p1"])
 def test_another_subjects_resources_are_never_used_and_are_named(reference: str) -> None:
     found = collected(
         magnesium(subject={"reference": reference}),
@@ -60,6 +60,18 @@ def test_another_subjects_resources_are_never_used_and_are_named(reference: str)
     assert not found.lab("magnesium")
     assert not found.of_type("AllergyIntolerance")
     assert [s.reason for s in found.set_aside] == ["belongs to another patient"] * 2
+
+
+def test_a_subject_nobody_can_read_is_not_used_and_not_lost() -> None:
+    found = collected(
+        magnesium(subject={"reference": "p1"}),
+        {"resourceType": "AllergyIntolerance", "id": "a", "patient": {"reference": "p1"}},
+    )
+    assert not found.lab("magnesium")
+    assert [s.reason for s in found.set_aside] == ["its subject cannot be read"] * 2
+    assert [(u.need, u.reason) for u in found.unread] == [
+        ("magnesium", "its subject cannot be read")
+    ]
 
 
 def test_of_two_patients_the_one_in_context_is_the_patient() -> None:

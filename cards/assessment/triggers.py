@@ -38,7 +38,7 @@ _SAYS = {
     "N9": "calcium may not correct until magnesium does.",
 }
 # Problems that mean a result was lost, not merely old: worth a word on a relevant order.
-LOST = ("unit-unknown", "unit-conflict", "newer-unreadable")
+LOST = ("unit-unknown", "unit-conflict", "newer-unreadable", "undated")
 # With a borderline result these say nothing unless potassium or the heart make it matter.
 _BORDERLINE = frozenset({"N1", "N2", "N3", "N4", "N5", "N6", "N9"})
 

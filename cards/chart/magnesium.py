@@ -36,6 +36,7 @@ from cards.resource import (
 )
 
 COUNTED = frozenset({"final", "amended", "corrected", "preliminary"})
+IGNORED = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})
 _HAEMOLYSED = re.compile(r"\bha?emoly\w*", re.I)
 _NEGATED = re.compile(r"\b(?:no|not|non|without|negative)\b(?:\W+\w+){0,2}\W*\Z", re.I)
 _JUST_ABOVE = Decimal("0.0001")
@@ -207,8 +208,13 @@ def _unread(candidate: _Candidate) -> UnreadResult:
 
 def _candidate(resource: Resource) -> _Candidate | None:
     """None for a result that is ignored: other status, no value at all, dataAbsentReason."""
-    if status_code(resource.status) not in COUNTED or resource.dataAbsentReason is not None:
+    status = status_code(resource.status)
+    if status in IGNORED or resource.dataAbsentReason is not None:
         return None
+    if status not in COUNTED:
+        # No status, or one that FHIR does not know: it came, and nobody can tell what it is.
+        collected = collected_at(resource)
+        return _Candidate(resource, collected.start if collected else None, None, False)
     quantity = resource.valueQuantity
     number = read_number(quantity.value) if quantity else None
     if number is None and not (

@@ -367,7 +367,7 @@ IN_SOURCE = (
             ("percent is not None and percent > limit",
              "percent is not None and percent >= limit")),
     _source("assessment/drafts/dose", "R2 is not halved",
-            ('if context.chart.kidney.id != "R2":', 'if context.chart.kidney.id != "R9":')),
+            ('.intravenous != "half":', '.intravenous != "quarter":')),
     _source("assessment/drafts/level", "renal failure stands",
             ('if chart.kidney.id in ("R3", "R4"):', 'if chart.kidney.id in ("R4",):')),
     _source("assessment/drafts/level", "a high level stands",

@@ -112,6 +112,10 @@ def _apply(resource: dict[str, Any], part: str, extra: list[dict[str, Any]]) -> 
         _apply_time(resource, word, rest)
     elif part == "no time":
         resource.pop("effectiveDateTime")
+    elif part == "no status":
+        resource.pop("status")
+    elif part == "no code":
+        resource.pop("code")
     elif word == "reference":
         resource["referenceRange"] = [_reference(rest)]
     elif word == "code":
