@@ -160,6 +160,10 @@ def propose(
     elif actor is not None:
         draft = actor.draft if actor.act in ("update", "replace") else None
         offers = assessment.infusion_offers if actor.act == "update" else assessment.offers
+    others = [d for d in assessment.drafts if d is not draft]
+    if draft is not None and any(o.same_as(d) for o in offers for d in others):
+        # The right order stands in the session already: it is not offered twice.
+        return (_removal([draft]),)
     updating = actor is not None and actor.act == "update"
     found = [_proposal(o, draft, assessment, protocol, updating=updating) for o in offers]
     if not found:
