@@ -81,7 +81,14 @@ def ours(resource: Json) -> Json:
 IRRELEVANT: list[Json] = [
     ours({"resourceType": "Observation", "id": "hr", "status": "final"})
     | {"code": {"coding": [{"system": LOINC, "code": "8867-4"}]}, "valueInteger": 72},
-    ours({"resourceType": "Observation", "id": "note", "valueString": "Magnesium 0.3 mg/dL"}),
+    ours(
+        {
+            "resourceType": "Observation",
+            "id": "note",
+            "code": {"text": "Note"},
+            "valueString": "Mg 0.3",
+        }
+    ),
     ours({"resourceType": "Condition", "id": "htn"})
     | {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}]}},
     ours({"resourceType": "MedicationRequest", "id": "statin", "status": "active"})

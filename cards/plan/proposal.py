@@ -160,10 +160,11 @@ def propose(
     elif actor is not None:
         draft = actor.draft if actor.act in ("update", "replace") else None
         offers = assessment.infusion_offers if actor.act == "update" else assessment.offers
-    others = [d for d in assessment.drafts if d is not draft]
-    if draft is not None and any(o.same_as(d) for o in offers for d in others):
-        # The right order stands in the session already: it is not offered twice.
-        return (_removal([draft]),)
+        if draft is not None:
+            taken = _taken(draft, offers, assessment)
+            if taken and all(offer.parenteral in taken for offer in offers):
+                return (_removal([draft]),)
+            offers = tuple(offer for offer in offers if offer.parenteral not in taken)
     updating = actor is not None and actor.act == "update"
     found = [_proposal(o, draft, assessment, protocol, updating=updating) for o in offers]
     if not found:
@@ -171,6 +172,17 @@ def propose(
         return (labs,) if labs is not None else ()
     found.sort(key=lambda proposal: not proposal.recommended)
     return tuple(found)
+
+
+def _taken(draft: DraftOrder, offers: tuple[Offer, ...], assessment: Assessment) -> frozenset[bool]:
+    """Parenteral, oral: where another draft of the session is already a regimen that would
+    replace this one. Accepting it a second time would order it twice (D12: keep one)."""
+    return frozenset(
+        offer.parenteral
+        for offer in offers
+        for other in assessment.drafts
+        if other is not draft and offer.same_as(other)
+    )
 
 
 def _removal(drafts: list[DraftOrder]) -> Proposal:

@@ -11,7 +11,7 @@ from typing import Any
 from tests.vignette import suggested
 from tests.vignette.invariants import broken
 
-from .axes import NEEDS, OTHER_DRAFTS, Cell, drafted, request
+from .axes import DRAFTS, NEEDS, OTHER_DRAFTS, Cell, drafted, request
 from .oracle import Facts, facts
 
 Json = dict[str, Any]
@@ -205,7 +205,8 @@ def check_removed(cell: Cell, body: bytes, ask: Ask, needs: Sequence[str] = NEED
     39 kg, magnesium given among the administrations): there section 0 says what may still be
     offered, the oracle says how much of it, and the card must name what was not read.
     """
-    before = level(json.loads(body))
+    # In place of drafted magnesium an offer adds none.
+    before = 2 if _drafts_magnesium(cell) else level(json.loads(body))
     known = facts(cell)
     for need in needs:
         if cell.lacks(need):
@@ -229,6 +230,10 @@ _NAMED = {need: need for need in NEEDS} | {"medications": "orders", "encounter":
 
 def _without(cell: Cell, need: str) -> str:
     return need if cell.missing == "nothing" else f"{cell.missing} {need}"
+
+
+def _drafts_magnesium(cell: Cell) -> bool:
+    return cell.hook != "patient-view" and any("Mg" in words for words in DRAFTS[cell.draft])
 
 
 def _freed(known: Facts, poorer: Facts) -> bool:
