@@ -70,7 +70,7 @@ bench: $(STAMP)  ## measure the speed of the service (tests/bench)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: sweep
-sweep: $(STAMP)  ## ten million random patients through every invariant (tests/sweep.py)
+sweep: $(STAMP)  ## ten million random patients through every invariant (tests/sweep)
 	$(BIN)/python -m tests.sweep $(ARGS)
 
 .PHONY: mutants
