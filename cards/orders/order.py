@@ -239,11 +239,12 @@ def read_drafts(
     drafts: Iterable[bytes], medications: Mapping[str, Resource]
 ) -> tuple[DraftOrder, ...]:
     """The medication drafts of a call, in order; a draft that breaks the types is kept as one
-    that cannot be read. Other order types are left out here (``lab_drafts`` reads them)."""
+    that cannot be read. Other order types are left out here (``lab_drafts`` reads them), and
+    so is an order not to give a drug: it treats nobody and harms nobody."""
     found: list[DraftOrder] = []
     for raw in drafts:
         resource, problem = _decode(raw)
-        if resource.resourceType == "MedicationRequest":
+        if resource.resourceType == "MedicationRequest" and not resource.doNotPerform:
             order = read_order(resource, medications, raw)
             if problem:
                 order = DraftOrder(resource, order.identity, (), raw, (), unreadable=problem)
