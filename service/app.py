@@ -1,17 +1,21 @@
-"""The Flask application: wires settings, protocol, observer and routes together."""
+"""The Flask application: wires settings, protocol, clients, store, observer and routes together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from flask import Flask
+from flask import Flask, Request
 
 from cards.protocol import Protocol
 from service.api import Service, add_routes
+from service.errors import NotAuthenticated
+from service.gather import Fetch, fetch_nothing
 from service.observe import Observer
 from service.protocol import load_protocol
 from service.settings import Settings
+from service.store import Store
+from service.trust import ANYONE, Call, Caller, Client, Refused, Trust, read_clients
 
 
 def create_app(
@@ -20,14 +24,64 @@ def create_app(
     protocol: Protocol | None = None,
     now: Callable[[], datetime] | None = None,
     observer: Observer | None = None,
+    store: Store | None = None,
+    clients: tuple[Client, ...] | None = None,
+    fetch: Fetch = fetch_nothing,
 ) -> Flask:
-    """The WSGI application. The caller has checked where it listens (Settings.check_start)."""
+    """The WSGI application. The caller has checked where it listens (Settings.check_start).
+
+    In jwt mode it needs a ``store`` that has been migrated; ``clients`` default to those of the
+    clients file. Raises SettingsError.
+    """
     app = Flask("service", static_folder=None)
+    now = now or (lambda: datetime.now(settings.timezone))
     service = Service(
         settings=settings,
         protocol=protocol or load_protocol(settings.protocol),
-        now=now or (lambda: datetime.now(settings.timezone)),
+        now=now,
         observer=observer or Observer(),
+        authenticate=_authenticate(settings, clients, store, now),
+        fetch=fetch,
+        store=store,
     )
     add_routes(app, service)
     return app
+
+
+def _authenticate(
+    settings: Settings,
+    clients: tuple[Client, ...] | None,
+    store: Store | None,
+    now: Callable[[], datetime],
+) -> Callable[[Request], Caller]:
+    if settings.auth == "open":
+        return lambda _: ANYONE
+    base = settings.base_url
+    if base is None or settings.clients is None or store is None:
+        raise ValueError("jwt mode needs base_url, clients and a store (Settings.check_start)")
+    trust = Trust(clients or read_clients(settings.clients), store, now)
+
+    def authenticate(request: Request) -> Caller:
+        if not settings.is_private(request.remote_addr):
+            raise Refused("plaintext")
+        if isinstance(request.routing_exception, Exception) and request.url_rule is None:
+            # Nothing is here, for anyone; said only to those who may know.
+            raise Refused("route")
+        return trust.caller(request.headers.get("Authorization"), _call(request, base))
+
+    return authenticate
+
+
+def _call(request: Request, base: str) -> Call:
+    """What a token for this request must say: the URL in the form that discovery gives."""
+    if request.url_rule is None:
+        raise NotAuthenticated
+    service = (request.view_args or {}).get("service_id")
+    path = request.url_rule.rule.replace("<service_id>", service or "")
+    url = base + (path if path != "/" else "")
+    feedback = path.endswith("/feedback")
+    # The specification has the feedback endpoint under the service: clients name either.
+    audiences = (url, url.removesuffix("/feedback")) if feedback else (url,)
+    if path == "/":
+        audiences = (url, f"{url}/")
+    return Call(audiences, service, writes=feedback)

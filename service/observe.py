@@ -25,14 +25,21 @@ from prometheus_client import (
     generate_latest,
 )
 
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_ZEROS = "0" * 32
+# W3C Trace Context: a later version may add fields, but begins as version 00 does.
+_TRACEPARENT = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})"
+    r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
+)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(slots=True)
 class RequestLine:
-    """What is told of one request. ``route`` is the rule, ``rules`` the rule ids shown."""
+    """What is told of one request. ``route`` is the rule, ``rules`` the rule ids shown.
+
+    ``client`` and ``tenant`` are words of the clients file, ``refused`` why a token was (a
+    trust.Reason), ``store`` "down" when the database did not answer.
+    """
 
     correlation_id: str
     method: str = ""
@@ -42,6 +49,7 @@ class RequestLine:
     bytes_in: int = 0
     bytes_out: int = 0
     client: str | None = None
+    tenant: str | None = None
     service: str | None = None
     mode: str | None = None
     protocol: str | None = None
@@ -52,6 +60,8 @@ class RequestLine:
     unread: int = 0
     set_aside: int = 0
     feedback: int | None = None
+    store: str | None = None
+    refused: str | None = None
     error: str | None = None
     where: tuple[str, ...] = ()
 
@@ -72,6 +82,8 @@ _CARDS = Counter("repletion_cards_total", "Cards decided", ["service", "indicato
 _SILENT = Counter("repletion_silent_total", "Hook calls answered without a card", ["service"])
 _GAPS = Counter("repletion_gaps_total", "Needs that were not obtained", ["need"])
 _UNREAD = Counter("repletion_unread_total", "Resources that could not be read", ["need"])
+_REFUSED = Counter("repletion_refused_total", "Calls not authenticated", ["reason"])
+_STORE_DOWN = Counter("repletion_store_down_total", "Requests for which the database was down")
 _FEEDBACK = Counter("repletion_feedback_total", "Feedback items taken", ["service", "outcome"])
 
 
@@ -99,6 +111,10 @@ class Observer:
                 _GAPS.labels(need).inc()
             if not line.cards:
                 _SILENT.labels(line.service).inc()
+        if line.refused is not None:
+            _REFUSED.labels(line.refused).inc()
+        if line.store is not None:
+            _STORE_DOWN.inc()
         told = {k: v for k in _FIELDS if (v := getattr(line, k)) not in (None, (), "")}
         log = self._log.error if line.status >= 500 else self._log.info
         log("request", **told)
@@ -140,11 +156,24 @@ def metrics() -> bytes:
 
 def correlation_id(traceparent: str | None) -> str:
     """The trace id of a W3C ``traceparent`` header when it is a valid one, else a new id."""
-    if traceparent is not None:
-        match = _TRACEPARENT.fullmatch(traceparent.strip())
-        if match and match[1] != _ZEROS:
-            return match[1]
-    return os.urandom(16).hex()
+    match = _trace(traceparent)
+    return match["trace"] if match else os.urandom(16).hex()
+
+
+def trace_returned(correlation: str, traceparent: str | None) -> str:
+    """The ``traceparent`` of our answer: the trace, our own span, the caller's flag."""
+    match = _trace(traceparent)
+    # Of the flags only "sampled" has a meaning that is ours to repeat.
+    sampled = int(match["flags"], 16) & 1 if match else 0
+    return f"00-{correlation}-{os.urandom(8).hex()}-{sampled:02x}"
+
+
+def _trace(traceparent: str | None) -> re.Match[str] | None:
+    match = _TRACEPARENT.fullmatch((traceparent or "").strip())
+    if match is None or match["version"] == "ff" or (match["version"] == "00" and match["more"]):
+        return None
+    zero = match["trace"].strip("0") == "" or match["span"].strip("0") == ""
+    return None if zero else match
 
 
 def where(error: BaseException) -> tuple[str, ...]:
