@@ -9,8 +9,9 @@ from flask import Flask, Request
 
 from cards.protocol import Protocol
 from service.api import Service, add_routes
+from service.ehr import Ehr, read_hosts
 from service.errors import NotAuthenticated
-from service.gather import Fetch, fetch_nothing
+from service.gather import Fetch
 from service.observe import Observer
 from service.protocol import load_protocol
 from service.settings import Settings
@@ -26,12 +27,12 @@ def create_app(
     observer: Observer | None = None,
     store: Store | None = None,
     clients: tuple[Client, ...] | None = None,
-    fetch: Fetch = fetch_nothing,
+    fetch: Fetch | None = None,
 ) -> Flask:
     """The WSGI application. The caller has checked where it listens (Settings.check_start).
 
     In jwt mode it needs a ``store`` that has been migrated; ``clients`` default to those of the
-    clients file. Raises SettingsError.
+    clients file, ``fetch`` to the FHIR servers of REPLETION_FHIR_HOSTS. Raises SettingsError.
     """
     app = Flask("service", static_folder=None)
     now = now or (lambda: datetime.now(settings.timezone))
@@ -41,7 +42,7 @@ def create_app(
         now=now,
         observer=observer or Observer(),
         authenticate=_authenticate(settings, clients, store, now),
-        fetch=fetch,
+        fetch=fetch or Ehr(read_hosts(settings.fhir_hosts), settings.fhir_deadline_s),
         store=store,
     )
     add_routes(app, service)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SecretStr,
@@ -23,6 +24,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.ehr import read_hosts
 
 PREFIX = "REPLETION_"
 _OF_TESTS = "REPLETION_TEST_"  # read by the test suite, not by the service
@@ -49,6 +52,11 @@ def _zone(value: Any) -> Any:
         raise ValueError("no such time zone") from None
 
 
+def _allowed(entries: tuple[str, ...]) -> tuple[str, ...]:
+    read_hosts(entries)  # raises ValueError
+    return entries
+
+
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -63,14 +71,16 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///repletion.db",
         repr=False,  # it may hold a password
-        description="the store: sqlite:///FILE, or postgresql://USER@HOST/NAME for several machines",
+        description="the store: sqlite:///FILE; for several machines postgresql://USER@HOST/NAME",
     )
     auth: Literal["open", "jwt"] = Field(
         "open", description="open: everyone, on loopback only; jwt: clients of REPLETION_CLIENTS"
     )
     clients: Path | None = Field(None, description="path of the trusted-clients file (jwt)")
-    fhir_hosts: List = Field(
-        (), description="FHIR servers that may be asked: host or host:port, comma-separated"
+    fhir_hosts: Annotated[List, AfterValidator(_allowed)] = Field(
+        (),
+        description="FHIR servers that may be asked: host or host:port, comma-separated; also"
+        " addresses or networks (10.2.0.0/16) that these names may lead to when not public",
     )
     base_url: str | None = Field(
         None, description="public URL: JWT audience and links (needed for jwt)"
