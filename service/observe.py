@@ -92,7 +92,8 @@ class Observer:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._log = structlog.wrap_logger(
-            structlog.PrintLogger(out or sys.stdout),
+            # One write a line: of two, lines of other workers come between.
+            structlog.WriteLogger(out or sys.stdout),
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -35,7 +35,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.settings import SettingsError
@@ -59,6 +59,8 @@ _WAIT_S = 2
 _MIGRATE_S = 60
 _PRUNE_S = 60.0
 _PRUNED = 5_000  # rows at a time: nobody waits for a great clearing-up
+# After a server did not answer nobody tries it again for so long: one call waits, not each.
+_REST_S = 5.0
 # One more try after a fault: a connection that the server closed is found out by using it.
 _TRIES = 2
 # Any number, the same for every version of this program: "repletion" on a telephone.
@@ -83,7 +85,7 @@ class Store:
         # SQLite lets one write at a time: threads of one process queue here, in order, rather
         # than by polling the file, where the unlucky one starves.
         self._writing = threading.Lock() if self.is_sqlite else None
-        self._pruned = float("-inf")
+        self._pruned = self._rests_until = float("-inf")
 
     @property
     def is_sqlite(self) -> bool:
@@ -197,13 +199,17 @@ class Store:
             self._writing.release()
 
     def _attempt(self, run: Callable[[], T]) -> T:
+        if time.monotonic() < self._rests_until:
+            raise StoreDown("not tried: it did not answer a moment ago")
         for left in reversed(range(_TRIES)):
             try:
                 return run()
-            except DBAPIError as error:
-                if not (left and error.connection_invalidated):
-                    raise StoreDown(_kind(error)) from None
-            except PoolTimeout as error:
+            except (DBAPIError, PoolTimeout) as error:
+                if left and isinstance(error, DBAPIError) and error.connection_invalidated:
+                    continue
+                # Of a file only a lock can be waited for, and the next may get it.
+                if not self.is_sqlite and isinstance(error, (OperationalError, PoolTimeout)):
+                    self._rests_until = time.monotonic() + _REST_S
                 raise StoreDown(_kind(error)) from None
         raise AssertionError("unreachable")  # pragma: no cover
 

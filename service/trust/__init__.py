@@ -12,7 +12,7 @@ log has one word of a closed list (``token.Reason``).
 """
 
 from service.trust.clients import Client, read_clients
-from service.trust.door import ANYONE, Caller, Call, Trust, TokensUsed
+from service.trust.door import ANYONE, Call, Caller, TokensUsed, Trust
 from service.trust.token import Reason, Refused
 
 __all__ = [
