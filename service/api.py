@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -257,7 +258,12 @@ def _json(body: bytes, status: int = 200) -> Response:
 def _body(line: RequestLine, most: int) -> bytes:
     if request.mimetype not in _JSON_TYPES or request.headers.get("Content-Encoding"):
         raise WrongContentType
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception:  # what the server found wrong with its chunks; its words quote them
+        raise BadRequest.saying("The body cannot be read.") from None
     line.bytes_in = len(body)
     if len(body) > most:
         raise TooLarge
@@ -269,8 +275,9 @@ def _drain(most: int) -> None:
     if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
         return  # no body, and a read would wait for one
     stream = request.environ["wsgi.input"]
-    while most > 0 and (chunk := stream.read(min(most, 65_536))):
-        most -= len(chunk)
+    with suppress(Exception):  # chunks that are none, a client that is gone: no matter any more
+        while most > 0 and (chunk := stream.read(min(most, 65_536))):
+            most -= len(chunk)
 
 
 class _Door:

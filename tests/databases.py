@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
+
 from tests.conftest import REQUIRED
 
 # The machine's server; REPLETION_TEST_POSTGRES_URL names another, with the right to create

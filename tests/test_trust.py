@@ -321,7 +321,7 @@ ATTACKS: dict[str, tuple[B, str]] = {
     "payload changed": (
         lambda d: (
             "Bearer "
-            + ".".join((t := d.token().split("."))[:1] + [b64(d.claims(exp=T0 + 800)), t[2]])
+            + ".".join([*(t := d.token().split("."))[:1], b64(d.claims(exp=T0 + 800)), t[2]])
         ),
         "signature",
     ),
