@@ -33,6 +33,7 @@ NOT_ALLOWED = "not in the request, server not allowed"
 FORBIDDEN = "the record does not permit us to read it (scope forbids)"
 _PARTLY = "the record permits us to read only part of it (scope)"
 _ELSEWHERE = "the record sent us on to another server"
+_ROUND = "the record sent us on, and on again"
 _PAGES_ELSEWHERE = "more pages exist, on another server"
 _PAGES_REPEAT = "more pages exist, and they repeat"
 _PAGES_MANY = "more pages exist than are read"
@@ -301,7 +302,7 @@ class _Talk:
                 self.bytes_left -= len(reply.body)
             return read_page(reply.body, need, self.patient_id)
         else:
-            raise Broken(_ELSEWHERE)
+            raise Broken(_ROUND)
         raise Broken(LATE)
 
     def _most(self) -> int:

@@ -94,7 +94,7 @@ def _fault(
     if value.resourceType == "OperationOutcome" or _has_error(body):
         return ERROR
     found = [e.resource for e in entries if e.resource is not None]
-    if not found and value.resourceType != "Bundle":
+    if not found and (need.single or value.resourceType != "Bundle"):
         return UNREADABLE
     reason = wrong_type(need, {r.resourceType or "?" for r in found})
     if reason is not None:

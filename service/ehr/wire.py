@@ -216,6 +216,8 @@ class Wire:
             raise _broken(error, call) from None
         finally:
             call.hold(None)
+        if call.over:  # cut off within its headers, an answer looks like an empty one
+            raise Broken(LATE)
         return Reply(response.status, response.headers, body)
 
     def _pool(self, base: Base, addresses: tuple[str, ...]) -> urllib3.HTTPConnectionPool:
@@ -238,10 +240,12 @@ class Wire:
 
 
 def _broken(error: Exception, call: Call) -> Broken:
-    if call.over or isinstance(error, (TimeoutError, ReadTimeoutError, ConnectTimeoutError)):
+    if call.over:
         return Broken(LATE)
-    if isinstance(error, NewConnectionError):
+    if isinstance(error, NewConnectionError):  # a ConnectTimeoutError, to urllib3
         return Broken(UNREACHABLE, temporary=True)
+    if isinstance(error, (TimeoutError, ReadTimeoutError, ConnectTimeoutError)):
+        return Broken(LATE)
     causes = (error, *error.args)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return Broken(UNTRUSTED)
