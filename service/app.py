@@ -14,7 +14,7 @@ from service.errors import NotAuthenticated
 from service.gather import Fetch
 from service.observe import Observer
 from service.protocol import load_protocol
-from service.settings import Settings, SettingsError
+from service.settings import Settings
 from service.store import Store
 from service.trust import ANYONE, Call, Caller, Client, Refused, Trust, read_clients
 
@@ -49,14 +49,6 @@ def create_app(
     )
     add_routes(app, service)
     return app
-
-
-def _ehr(settings: Settings) -> Ehr:
-    try:
-        hosts = read_hosts(settings.fhir_hosts)
-    except ValueError as error:
-        raise SettingsError(f"REPLETION_FHIR_HOSTS: {error}") from None
-    return Ehr(hosts, settings.fhir_deadline_s)
 
 
 def _authenticate(

@@ -431,11 +431,6 @@ def test_chunks_that_are_none(bench: Bench) -> None:
     assert "Zq9" not in bench.out.getvalue() + response.text
 
 
-def test_a_wrong_host_list_is_told() -> None:
-    with pytest.raises(SettingsError, match="REPLETION_FHIR_HOSTS: "):
-        create_app(Settings(fhir_hosts=("https://ehr.example.org/fhir",)))
-
-
 def test_the_protocol_is_a_profile_or_a_file() -> None:
     assert load_protocol(PROFILES[-1]).name == shipped(PROFILES[-1]).name
     with pytest.raises(SettingsError, match="neither a shipped profile"):
