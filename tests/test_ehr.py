@@ -154,6 +154,16 @@ def test_the_same_cards_however_it_came(record: Record) -> None:
         assert not given.evidence.gaps
 
 
+def test_a_null_that_the_server_confirms_is_a_fact(record: Record) -> None:
+    del record.held["encounter"]
+    record.held["magnesium"] = bundle()
+    value = request()
+    value["prefetch"] |= {"encounter": None, "magnesium": None}
+    assert not record.ask(value).gaps
+    record.held["magnesium"] = {"resourceType": "OperationOutcome"}
+    assert set(record.ask(value).gaps) == {"magnesium"}
+
+
 def test_a_whole_prefetch_asks_for_nothing(record: Record) -> None:
     record.ask(request())
     assert not record.requests

@@ -295,7 +295,26 @@ def test_a_null_search_is_asked_again() -> None:
     evidence = ask(value, server)
     assert [w.need.name for w in server.asked] == ["magnesium"]
     assert len(evidence.lab("magnesium")) == 1
-    assert not ask(value, Server(magnesium=fetched(gap="late"))).gaps
+    assert not ask(value, Server(magnesium=fetched(gap="forbidden"))).gaps
+
+
+@pytest.mark.parametrize("need", ["magnesium", "conditions", "encounter"])
+def test_a_null_that_the_server_cannot_confirm_is_not_believed(need: str) -> None:
+    value = changed(request(), f"prefetch/{need}", None)
+    evidence = ask(value, Server(**{need: Fetched(gap="late", failed=True)}))
+    assert set(evidence.gaps) == {need}
+
+
+def test_medications_that_came_with_a_page_that_is_replaced_are_kept() -> None:
+    value = request()
+    value["prefetch"]["medications"] = bundle(
+        ordered("1", "Medication/came"), {"resourceType": "Medication", "id": "came"}, link=NEXT
+    )
+    server = Server(medications=fetched(Resource(resourceType="MedicationRequest", id="2")))
+    evidence = ask(value, server)
+    assert not server.referred
+    assert [r.id for r in evidence.of_type("Medication")] == ["came"]
+    assert [r.id for r in evidence.of_type("MedicationRequest")] == ["2"]
 
 
 @pytest.mark.parametrize("need", ["patient", "encounter"])
