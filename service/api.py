@@ -95,15 +95,16 @@ class Service:
         object.__setattr__(self, "limiter", Limiter(self.settings.rate))
 
     @cached_property
-    def _discoveries(self) -> dict[str, bytes]:
+    def _discoveries(self) -> dict[tuple[str, frozenset[str]], bytes]:
         return {}
 
-    def discovery(self, protocol: Protocol) -> bytes:
-        """What the service offers under a client's protocol: a site's codes go into queries."""
-        known = self._discoveries.get(protocol.hash)
-        if known is None:
-            known = self._discoveries[protocol.hash] = discovery(protocol)
-        return known
+    def discovery(self, caller: Caller) -> bytes:
+        """What the service offers a caller: its services, its protocol's codes in the queries."""
+        protocol = self.protocol_of(caller)
+        key = (protocol.hash, caller.services)
+        if key not in self._discoveries:
+            self._discoveries[key] = discovery(protocol, caller.services)
+        return self._discoveries[key]
 
     def protocol_of(self, caller: Caller) -> Protocol:
         """The protocol in force for a caller."""
@@ -147,7 +148,7 @@ def add_routes(app: Flask, service: Service) -> None:
         app.add_url_rule(rule, view_func=view, methods=[method], provide_automatic_options=False)
 
     def cds_services() -> Response:
-        return _json(service.discovery(service.protocol_of(g.caller)))
+        return _json(service.discovery(g.caller))
 
     def hook(service_id: str) -> Response:
         if service_id not in SERVICES:

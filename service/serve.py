@@ -63,6 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "certfile": str(settings.tls_cert) if settings.tls_cert else None,
             "keyfile": str(settings.tls_key) if settings.tls_key else None,
             "forwarded_allow_ips": ",".join(settings.proxies) or "",
+            "forwarder_headers": "",  # a proxy tells us the scheme, never which route is meant
             "control_socket_disable": True,
             "post_fork": self._post_fork,
             "child_exit": _child_exit,

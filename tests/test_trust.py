@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import io
 import json
 import math
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,13 +52,24 @@ SIGN = "/cds-services/magnesium-order-sign"
 T0 = int(NOW.timestamp())
 
 
+@cache
+def template() -> Path:
+    """A store with its tables, made once: migrating takes longer than a whole test here."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    open_store(f"sqlite:///{folder}/store.db").engine.dispose()
+    return folder / "store.db"
+
+
 class Desk:
     """The service in jwt mode with its clients, and the tokens of an honest one."""
 
     def __init__(self, folder: Path, name: str = "store.db") -> None:
         self.now: datetime = NOW
         self.out = io.StringIO()
-        self.store: Any = open_store(f"sqlite:///{folder / name}")
+        if not (folder / name).exists():
+            shutil.copy(template(), folder / name)
+        self.store: Any = Store(f"sqlite:///{folder / name}")
         settings = Settings(auth="jwt", clients=write_clients(folder), base_url=f"{BASE}/")
         self.app = create_app(
             settings, now=lambda: self.now, observer=Observer(self.out), store=self.store
@@ -590,6 +605,16 @@ def test_discovery_and_feedback_have_their_own_audience(desk: Desk) -> None:
     assert feedback(f"{BASE}{VIEW}/feedback") == 200
     assert feedback(BASE + VIEW) == 200
     assert feedback(BASE + SIGN) == 401
+
+
+def test_discovery_offers_what_the_client_may_call(desk: Desk) -> None:
+    def offered(header: Json, claims: Json, name: str) -> set[str]:
+        token = desk.token(header, {**claims, "aud": f"{BASE}/cds-services"}, ec(name))
+        answer = desk.client.get("/cds-services", headers={"Authorization": f"Bearer {token}"})
+        return {s["id"] for s in answer.get_json()["services"]}
+
+    assert offered(desk.header(), desk.claims(), "ehr") == set(SERVICES)
+    assert offered(other_header(desk), other(desk), "other") == {"magnesium-patient-view"}
 
 
 def test_an_unknown_service_is_404_to_a_client_only(desk: Desk) -> None:
