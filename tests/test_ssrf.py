@@ -256,6 +256,16 @@ def test_only_the_permitted_of_several_addresses(httpserver: HTTPServer, traps: 
     assert "magnesium" not in ask(f"http://localhost:{httpserver.port}/fhir", ehr).gaps
 
 
+def test_the_next_address_is_tried_when_one_leads_nowhere(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/fhir/Observation").respond_with_json(bundle())
+    ehr = Ehr(
+        read_hosts([f"localhost:{httpserver.port}"]),
+        1,
+        resolve=lambda *_: ["::1", "127.0.0.3", "127.0.0.1"],  # nobody listens at the first two
+    )
+    assert "magnesium" not in ask(f"http://localhost:{httpserver.port}/fhir", ehr).gaps
+
+
 # --- where an allowed server sends us ----------------------------------------------------------
 
 ELSEWHERE = """
