@@ -89,8 +89,8 @@ def test_the_mutants_break_every_corner() -> None:
 
 def test_the_rule_finds_a_service_that_falls_silent() -> None:
     """With a wrong answer the rule says so: else it would pass whatever the service does."""
-    path = ("prefetch", "magnesium")
-    made = mutant({"prefetch": {"magnesium": {"a": 1}}}, path, Random(1))
+    path = ("prefetch", "patient")
+    made = mutant({"prefetch": {"patient": {"a": 1}}}, path, Random(1))
     assert verdict(3, made, 200, b'{"cards":[]}') == "empty"
     mild = b'{"cards":[{"indicator":"info","summary":"Magnesium is fine."}]}'
     assert verdict(3, made, 200, mild) == "less"
