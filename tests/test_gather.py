@@ -360,13 +360,12 @@ def test_an_id_cannot_end_the_path_or_begin_a_parameter(id_: str) -> None:
     assert len({w.query.count("&") for w in server.asked if w.need.name == "conditions"}) == 1
 
 
-def test_only_another_patients_results_are_a_gap() -> None:
-    theirs = magnesium(subject={"reference": "Patient/p2"})
-    evidence = under("magnesium", bundle(theirs))
-    assert reason(evidence, "magnesium") == "what was sent belongs to another patient"
-    both = under("magnesium", bundle(theirs, magnesium(1.2, 5)))
-    assert not both.gaps
-    assert len(both.lab("magnesium")) == 1
+def test_another_patients_results_that_were_sent_are_set_aside() -> None:
+    """Ruling 1: not used, counted and named. From the server itself they are a gap (test_ehr)."""
+    evidence = under("magnesium", bundle(magnesium(subject={"reference": "Patient/p2"})))
+    assert not evidence.gaps
+    assert not evidence.lab("magnesium")
+    assert [s.reason for s in evidence.set_aside] == ["belongs to another patient"]
 
 
 # --- Medications referred to --------------------------------------------------------------

@@ -8,7 +8,6 @@ with decides whether it is *read* or a *gap*:
 | a resource of the type, or a Bundle of them | read | read |
 | a Bundle with a next page | read | gap, unless a lab page holds all that was asked for |
 | ``null`` | read: there is none | labs: read, there are none; else a gap (ruling 70) |
-| only another patient's | (400, service.hooks) | gap |
 | an OperationOutcome, another type, no FHIR | gap | gap |
 | nothing: the key is absent | gap | gap |
 
@@ -31,7 +30,7 @@ from cards.protocol import Protocol
 from cards.resource import Entry, Resource
 from service.gather.fetch import Fetch, Fetches, Wanted, fetch_nothing
 from service.gather.reference import references_of
-from service.gather.value import holds_enough, is_anothers, next_page, wrong_type
+from service.gather.value import holds_enough, next_page, wrong_type
 from service.hooks import HookRequest
 from service.prefetch import entries_of, unwrapped
 
@@ -109,10 +108,6 @@ def _reason(need: Need, request: HookRequest, protocol: Protocol, found: list[En
     wrong = wrong_type(need, {r.resourceType or "?" for r in resources})
     if wrong is not None:
         return wrong
-    ours = [r for r in resources if r.resourceType == need.type]
-    if ours and not need.single and all(is_anothers(r, request.patient_id) for r in ours):
-        # "None on file" may not be concluded from somebody else's results.
-        return "what was sent belongs to another patient"
     if next_page(value) is not None:
         wanted = _wanted(need, request, protocol)
         if wanted is None or not holds_enough(wanted, found, request.patient_id):
