@@ -38,13 +38,15 @@ def create_app(
     # Its tracebacks quote requests; service.api tells what may be told.
     app.logger.disabled = True
     now = now or (lambda: datetime.now(settings.timezone))
+    observer = observer or Observer()
+    hosts = read_hosts(settings.fhir_hosts)
     service = Service(
         settings=settings,
         protocol=protocol or load_protocol(settings.protocol),
         now=now,
-        observer=observer or Observer(),
+        observer=observer,
         authenticate=_authenticate(settings, clients, store, now),
-        fetch=fetch or Ehr(read_hosts(settings.fhir_hosts), settings.fhir_deadline_s),
+        fetch=fetch or Ehr(hosts, settings.fhir_deadline_s, witness=observer),
         store=store,
     )
     add_routes(app, service)

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -84,6 +85,14 @@ _GAPS = Counter("repletion_gaps_total", "Needs that were not obtained", ["need"]
 _UNREAD = Counter("repletion_unread_total", "Resources that could not be read", ["need"])
 _REFUSED = Counter("repletion_refused_total", "Calls not authenticated", ["reason"])
 _STORE_DOWN = Counter("repletion_store_down_total", "Requests for which the database was down")
+_FETCH = Histogram(
+    "repletion_fetch_seconds",
+    "Time to ask the record's FHIR server for what a call did not bring",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
+_UNFETCHED = Counter(
+    "repletion_unfetched_total", "Needs that were asked for and not fetched", ["need", "reason"]
+)
 _FEEDBACK = Counter("repletion_feedback_total", "Feedback items taken", ["service", "outcome"])
 
 
@@ -129,6 +138,16 @@ class Observer:
         """Counts resources that could not be read, by the need they would have served."""
         for need in needs:
             _UNREAD.labels(need).inc()
+
+    def fetched(self, seconds: float, gaps: Mapping[str, str]) -> None:
+        """Counts one fetch; ``gaps`` are the reasons by need, in fixed words of ours."""
+        _FETCH.observe(seconds)
+        for need, reason in gaps.items():
+            _UNFETCHED.labels(need, reason).inc()
+
+    def fault(self, error: BaseException) -> None:
+        """A line about an error of ours that cost a need and no more: its kind and its place."""
+        self._log.error("fault", error=type(error).__name__, where=where(error))
 
     def feedback(self, service: str, outcomes: list[str]) -> None:
         """Counts feedback items."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import logging
 import multiprocessing
 import ssl
 import statistics
@@ -24,15 +26,17 @@ from cryptography.x509.oid import NameOID
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from cards.evidence import NEED, NEEDS, Evidence
+from cards.evidence import NEED, NEEDS, Evidence, Need
 from cards.protocol import shipped
 from service.answer import answer
 from service.app import create_app
 from service.ehr import Ehr, read_hosts
 from service.ehr.grant import EXPIRED, read_grant
+from service.ehr.page import Page, read_page
 from service.ehr.wire import Wire
 from service.gather import gather
 from service.hooks import Authorization, read_hook
+from service.observe import Observer, metrics
 from service.settings import Settings
 from tests.contract.shapes import (
     NOW,
@@ -650,6 +654,45 @@ def test_the_service_asks_the_servers_of_its_settings(record: Record) -> None:
     value = request(prefetch={"patient": patient()}, fhirServer=record.url)
     given = app.test_client().post("/cds-services/magnesium-patient-view", json=value)
     assert "server not allowed" in given.text
+
+
+def test_a_fault_of_ours_costs_one_need_and_is_told(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    record.ehr.witness = Observer(out)
+
+    def page(text: bytes, need: Need, patient_id: str) -> Page:
+        if need.name == "weight":
+            raise KeyError("a value of p1")
+        return read_page(text, need, patient_id)
+
+    monkeypatch.setattr("service.ehr.talk.read_page", page)
+    evidence = record.ask(bare())
+    assert {name: gap.reason for name, gap in evidence.gaps.items()} == {
+        "weight": "it could not be read"
+    }
+    told = json.loads(out.getvalue())
+    assert told["error"] == "KeyError"
+    assert "test_ehr.py" in told["where"][-1]
+    assert "p1" not in out.getvalue()
+    counted = metrics().decode()
+    reason = 'need="weight",reason="it could not be read"'
+    assert f"repletion_unfetched_total{{{reason}}} 1.0" in counted
+
+
+def test_nothing_of_the_patient_or_the_token_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def act(connection: Any, over: threading.Event, line: str) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nno header at all\r\n\r\n{}")
+
+    with Raw(act) as raw:
+        value = bare(fhirServer=f"http://127.0.0.1:{raw.port}/fhir", fhirAuthorization=TOKEN)
+        ehr = Ehr(read_hosts(["127.0.0.1"]), 1)
+        gather(read_hook(body(value), "magnesium-patient-view"), STANDARD, fetch=ehr)
+        assert any("patient=p1" in line for line in raw.requests)
+    assert not caplog.text
 
 
 def _fetch_in_child(ehr: Ehr, value: bytes, found: Any) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol as Shape
 
 from service.ehr.grant import EXPIRED, read_grant
 from service.ehr.hosts import Base, Hosts
@@ -33,11 +34,20 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+class Witness(Shape):
+    """Told of what is fetched: seconds, reasons by need (fixed words of ours), errors."""
+
+    def fetched(self, seconds: float, gaps: Mapping[str, str]) -> None: ...
+
+    def fault(self, error: BaseException) -> None: ...
+
+
 class Ehr:
     """Asks FHIR servers that ``hosts`` allow. One for each worker process: no thread and no
     connection exists before the first call, so that it may be made before a fork.
 
-    ``deadline`` is in seconds. ``wire`` and ``resolve`` are given by tests.
+    ``deadline`` is in seconds. ``witness`` is told of each call and of each fault of ours;
+    ``wire`` and ``resolve`` are given by tests.
     """
 
     def __init__(
@@ -45,11 +55,12 @@ class Ehr:
         hosts: Hosts,
         deadline: float = 2,
         *,
+        witness: Witness | None = None,
         wire: Wire | None = None,
         resolve: Resolve = resolve,
     ) -> None:
         self.hosts, self.deadline = hosts, deadline
-        self.wire, self.resolve = wire or Wire(), resolve
+        self.wire, self.resolve, self.witness = wire or Wire(), resolve, witness
         self.threads = ThreadPoolExecutor(_THREADS, "ehr")
 
     def __call__(
@@ -59,7 +70,22 @@ class Ehr:
         references: frozenset[str] = frozenset(),
     ) -> Fetches:
         """What was wanted and could be had within the deadline (service.gather.Fetch)."""
-        until = time.monotonic() + self.deadline
+        started = time.monotonic()
+        fetches = self._fetch(request, wanted, references, started + self.deadline)
+        if self.witness is not None:
+            gaps = {name: f.gap for name, f in fetches.needs.items() if f.gap is not None}
+            self.witness.fetched(time.monotonic() - started, gaps)
+            for error in fetches.faults:
+                self.witness.fault(error)
+        return fetches
+
+    def _fetch(
+        self,
+        request: HookRequest,
+        wanted: tuple[Wanted, ...],
+        references: frozenset[str],
+        until: float,
+    ) -> Fetches:
         if request.fhir_server is None:
             return _all(wanted, NOBODY)
         base = self.hosts.base(request.fhir_server)

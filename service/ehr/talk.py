@@ -119,20 +119,23 @@ class Talk:
 
         refer(references)
         pending: dict[Future[None], _Ask] = {}
+        faults: list[BaseException] = []
         while (left := self.until - time.monotonic()) > 0 and (queue or pending):
             while queue and len(pending) < AT_ONCE:
                 ask = queue.popleft()
                 pending[self.threads.submit(self._fill, ask)] = ask
             for future in wait(pending, left, FIRST_COMPLETED).done:
                 ask = pending.pop(future)
-                if future.exception() is not None:
+                if (fault := future.exception()) is not None:
                     ask.gap, ask.done = _FAULT, False  # ours: the rest still counts
+                    faults.append(fault)
                 refer(medication_references(ask.entries, ask.entries))
         self._hang_up(pending)
         found = (m.entries for m in medications if m.done)
         return Fetches(
             {ask.need.name: ask.fetched(late) for ask in asks},
             tuple(entry for entries in found for entry in entries),
+            tuple(faults),
         )
 
     def _ask(self, wanted: Wanted) -> _Ask:

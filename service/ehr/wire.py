@@ -9,6 +9,7 @@ proxies nor netrc of the environment are looked at, no redirect is followed, no 
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -31,6 +32,9 @@ from urllib3.exceptions import (
 )
 
 from service.ehr.hosts import Base
+
+# urllib3 warns with the URL in its words, and with it the patient: nothing of it is wanted.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
 
 _POOLS = 16  # addresses kept connected at a time
 _IDLE = 32  # idle connections kept for each

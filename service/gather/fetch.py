@@ -36,10 +36,11 @@ class Fetched:
 @dataclass(frozen=True, slots=True)
 class Fetches:
     """What was fetched, by need name; a need left out stays as it was. ``medications`` are the
-    Medication resources that were referred to and found."""
+    Medication resources that were referred to and found; ``faults`` errors that were ours."""
 
     needs: Mapping[str, Fetched]
     medications: tuple[Entry, ...] = ()
+    faults: tuple[BaseException, ...] = ()
 
 
 class Fetch(Shape):
