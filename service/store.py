@@ -120,7 +120,8 @@ class Store:
     @property
     def name(self) -> str:
         """Which database this is, without user and password."""
-        return str(self._url.set(username=None, password=None, query={}))
+        url = self._url
+        return str(URL.create(url.get_backend_name(), None, None, url.host, url.port, url.database))
 
     def _make_file(self) -> None:
         if not self.is_sqlite or not self._url.database or self._url.database == ":memory:":

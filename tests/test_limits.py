@@ -157,6 +157,8 @@ SLOW = {
     "half a header": b"POST " + VIEW.encode() + b" HTTP/1.1\r\nHost: x\r\nX-A: ",
     "half a body": b"POST " + VIEW.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n"
     b"Content-Type: application/json\r\n\r\n{",
+    "half a long body": b"POST " + VIEW.encode() + b" HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Length: 999999\r\nContent-Type: application/json\r\n\r\n" + b" " * 140_000,
 }
 
 
@@ -165,15 +167,78 @@ def test_slow_clients_do_not_silence_the_service(how: str, tmp_path: Path) -> No
     """More of them than the worker has threads (16)."""
     with serving(tmp_path, fhir_deadline_s=1) as server:
         held = dribble(server, SLOW[how], 30)
+        time.sleep(0.3)
         started = time.monotonic()
         status, content = server.call("POST", VIEW, body(request()))
         waited = time.monotonic() - started
         assert status == 200
         assert b'"cards":[{' in content
-        # 30 take 16 threads twice, 3 s (the FHIR deadline and 2 s) and a beat each.
-        assert waited < (1 if how == "say nothing" else 10), waited
+        # A long body is read by a thread: 30 take 16 threads twice, each time 3 s (the FHIR
+        # deadline and 2 s) and a beat. The others wait in the loop, and nobody for them.
+        assert waited < (10 if how == "half a long body" else 1), waited
         for connection in held:
             connection.close()
+
+
+def test_a_second_request_that_stops_halfway_holds_no_thread(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        held = []
+        for _ in range(30):
+            connection = server.connect()
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            connection.sock.sendall(SLOW["half a header"])
+            held.append(connection)
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert server.call("POST", VIEW, body(request()))[0] == 200
+        assert time.monotonic() - started < 1
+        for connection in held:
+            connection.close()
+
+
+PIECES = {
+    "byte by byte": lambda data: [data[n : n + 1] for n in range(len(data))],
+    "in three": lambda data: [data[:40], data[40:-20], data[-20:]],
+    "two at once": lambda data: [data + data],
+    "one and a half": lambda data: [data + data[:70], data[70:]],
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, loopback: None) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.mark.parametrize("how", PIECES)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_requests_in_pieces(how: str, chunked: bool, server: Server) -> None:
+    content = b'{"feedback":[]}'
+    sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content) if chunked else content
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(content)
+    head = b"POST %s/feedback HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    data = head % VIEW.encode() + length + b"\r\n\r\n" + sent
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in PIECES[how](data):
+            connection.sendall(piece)
+            time.sleep(0.001)
+        expected = 2 if how in ("two at once", "one and a half") else 1
+        found = b""
+        while found.count(b"HTTP/1.1 200") < expected and (more := connection.recv(65_536)):
+            found += more
+    assert found.count(b"HTTP/1.1 200") == expected, found
+
+
+def test_a_large_body_is_read_whole(tmp_path: Path) -> None:
+    value = request()
+    value["x"] = "y" * 3_000_000
+    with serving(tmp_path) as server:
+        status, content = server.call("POST", VIEW, body(value))
+        assert (status, content[:10]) == (200, b'{"cards":[')
+        headers = {"Expect": "100-continue"}
+        assert server.call("POST", VIEW, body(request()), headers)[0] == 200
 
 
 def test_a_client_that_stays_on_the_line_does_not_hold_the_loop(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ def ec(name: str, curve: str = "P-384") -> ECKey:
 
 @cache
 def rsa(name: str, bits: int = 2048) -> RSAKey:
-    return RSAKey.generate_key(bits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a key that is too short is made on purpose
+        return RSAKey.generate_key(bits)
 
 
 def public(key: ECKey | RSAKey, kid: str, **more: Any) -> Json:
