@@ -63,6 +63,7 @@ _PREFLIGHT = {
 _DRAINED = 3  # times the largest body
 # A method is free text of the caller: only these are logged.
 _METHODS = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "DELETE", "PATCH"})
+_DRAINED_S = 1.0
 _UNREAD = 1_000_000  # bytes of a body that nobody looked at, read away before the answer
 View = TypeVar("View", bound=Callable[..., Response])
 
@@ -275,10 +276,15 @@ def _drain(most: int) -> None:
     """Reads what is left of a refused body away, within reason."""
     if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
         return  # no body, and a read would wait for one
-    stream = request.environ["wsgi.input"]
+    stream, line = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
+    end = time.monotonic() + _DRAINED_S
     with suppress(Exception):  # chunks that are none, a client that is gone: no matter any more
-        while most > 0 and (chunk := stream.read(min(most, 65_536))):
+        if line is not None:  # the server's: one who sends slowly does not hold this thread
+            line.settimeout(_DRAINED_S)
+        while most > 0 and time.monotonic() < end and (chunk := stream.read(min(most, 65_536))):
             most -= len(chunk)
+    if line is not None:
+        line.setblocking(True)
 
 
 class _Door:

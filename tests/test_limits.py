@@ -180,6 +180,20 @@ def test_slow_clients_do_not_silence_the_service(how: str, tmp_path: Path) -> No
             connection.close()
 
 
+def test_strangers_with_long_bodies_are_let_go(tmp_path: Path) -> None:
+    """Their 401 is sent without the rest of the body: a second for each thread they took."""
+    with guarded(tmp_path) as server:
+        held = dribble(server, SLOW["half a long body"], 30)
+        time.sleep(0.3)
+        started = time.monotonic()
+        shown = {"Authorization": token(server.port, "one")}
+        assert server.call("POST", VIEW, body(request()), shown)[0] == 200
+        assert time.monotonic() - started < 3.5
+        assert held[0].recv(100).startswith(b"HTTP/1.1 401")
+        for connection in held:
+            connection.close()
+
+
 def test_a_second_request_that_stops_halfway_holds_no_thread(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         held = []
