@@ -124,7 +124,7 @@ class Store:
         return str(URL.create(url.get_backend_name(), None, None, url.host, url.port, url.database))
 
     def _make_file(self) -> None:
-        if not self.is_sqlite or not self._url.database or self._url.database == ":memory:":
+        if not self.is_sqlite or self._url.database is None:
             return
         try:
             # The owner only: it tells which clinicians' feedback came when.
@@ -255,7 +255,12 @@ def _url(url: str) -> URL:
         raise SettingsError("REPLETION_DATABASE_URL: is not a database URL") from None
     if found.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return found.set(drivername="postgresql+psycopg")
-    if found.drivername in ("sqlite", "sqlite+pysqlite"):
+    # A database in memory would be another one for each connection.
+    if found.drivername in ("sqlite", "sqlite+pysqlite") and found.database not in (
+        None,
+        "",
+        ":memory:",
+    ):
         return found
     raise SettingsError("REPLETION_DATABASE_URL: expected sqlite:///FILE or postgresql://…")
 
