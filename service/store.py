@@ -8,13 +8,14 @@ every wait is bounded: a database that is down costs a hook about a second, neve
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     URL,
@@ -85,6 +86,7 @@ class Store:
         # SQLite lets one write at a time: threads of one process queue here, in order, rather
         # than by polling the file, where the unlucky one starves.
         self._writing = threading.Lock() if self.is_sqlite else None
+        self._watch = _Watch(_WAIT_S)
         self._pruned = self._rests_until = float("-inf")
 
     @property
@@ -170,7 +172,7 @@ class Store:
         """What ``work`` returns; it changes nothing. Raises StoreDown."""
 
         def run() -> T:
-            with self.engine.connect() as connection:
+            with self.engine.connect() as connection, self._watched(connection):
                 return work(connection.execution_options(reads=True))
 
         return self._attempt(run)
@@ -184,8 +186,20 @@ class Store:
         return True
 
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
-        with self.engine.begin() as connection:
+        with (
+            self.engine.connect() as connection,
+            self._watched(connection),
+            connection.begin(),
+        ):
             return work(connection)
+
+    @contextmanager
+    def _watched(self, connection: Connection) -> Iterator[None]:
+        if self.is_sqlite:
+            yield
+            return
+        with self._watch.over(cast(Any, connection.connection.dbapi_connection).fileno()):
+            yield
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -202,11 +216,14 @@ class Store:
     def _attempt(self, run: Callable[[], T]) -> T:
         if time.monotonic() < self._rests_until:
             raise StoreDown("not tried: it did not answer a moment ago")
+        started = time.monotonic()
         for left in reversed(range(_TRIES)):
             try:
                 return run()
             except (DBAPIError, PoolTimeout) as error:
-                if left and isinstance(error, DBAPIError) and error.connection_invalidated:
+                lost = isinstance(error, DBAPIError) and error.connection_invalidated
+                # Found closed, not cut off by us for hanging: a new one may do better.
+                if left and lost and time.monotonic() - started < _WAIT_S / 2:
                     continue
                 # Of a file only a lock can be waited for, and the next may get it.
                 if not self.is_sqlite and isinstance(error, (OperationalError, PoolTimeout)):
@@ -239,6 +256,47 @@ class Store:
             connect_args={"connect_timeout": wait, "options": limits, "tcp_user_timeout": 2000},
             **options,
         )
+
+
+class _Watch:
+    """Cuts off connections over which nothing comes back in time.
+
+    statement_timeout is the server's own, and one that hangs does not keep it either; its
+    machine goes on acknowledging, so TCP sees nothing.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._watched: dict[socket.socket, float] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def over(self, descriptor: int) -> Iterator[None]:
+        """Watches the socket while the block runs."""
+        # A descriptor of our own: the driver may close its, and the number be another's by then.
+        line = socket.socket(fileno=os.dup(descriptor))
+        with self._lock:
+            self._watched[line] = time.monotonic() + self._seconds
+            if self._thread is None:  # in the process that works, not in the one that forked it
+                self._thread = threading.Thread(target=self._run, daemon=True, name="store-watch")
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._watched[line]
+            line.close()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(0.25)
+            now = time.monotonic()
+            with self._lock:
+                for line, until in self._watched.items():
+                    if until < now:
+                        with suppress(OSError):  # cut already
+                            line.shutdown(socket.SHUT_RDWR)
 
 
 def open_store(url: str) -> Store:

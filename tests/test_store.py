@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import func, inspect, make_url, select, text
 
 from service.settings import SettingsError
 from service.store import Store, StoreDown, metadata, open_store, used_token
@@ -239,8 +241,6 @@ def test_it_does_not_start_and_says_why(url: str, words: str) -> None:
 
 
 def test_a_server_that_hangs_costs_seconds_only() -> None:
-    import socket
-
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", free_port()))
         mute.listen()
@@ -274,6 +274,52 @@ def test_a_connection_that_the_server_closed_is_replaced() -> None:
         assert store.use_token(key(2), NOW, NOW)
         store.engine.dispose()
         killer.engine.dispose()
+
+
+class Relay:
+    """Between us and the server: frozen, it takes what is sent and says no more."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.to, self.frozen = (host, port), threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(self.to)
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65_536):
+                if not self.frozen.is_set():
+                    other.sendall(data)
+            other.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.postgres
+def test_a_server_that_hangs_in_the_middle_is_cut_off() -> None:
+    with databases.postgres() as url:
+        real = make_url(url)
+        relay = Relay(real.host or "127.0.0.1", real.port or 5432)
+        store = open_store(
+            real.set(host="127.0.0.1", port=relay.port).render_as_string(hide_password=False)
+        )
+        assert store.use_token(key(1), NOW, NOW)
+        relay.frozen.set()
+        started = time.monotonic()
+        with pytest.raises(StoreDown):
+            store.use_token(key(2), NOW, NOW)
+        assert time.monotonic() - started < 4
+        relay.frozen.clear()
+        store._rests_until = float("-inf")
+        assert store.use_token(key(3), NOW, NOW)
+        store.engine.dispose()
+        relay.listener.close()
 
 
 def test_an_error_tells_its_kind_only(tmp_path: Path) -> None:
