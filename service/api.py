@@ -1,6 +1,7 @@
 """The routes for machines. Thin: HTTP in, a function of the service, HTTP out.
 
 A route asks for authentication unless it is marked ``open_to_all``; CORS preflight never does.
+Who is let in may bring a protocol and a mode of its own (the clients file).
 Every answer that is not 2xx is a FHIR OperationOutcome, and carries the CORS headers too:
 without them a web client cannot read it.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +23,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from cards import protocol as protocols
 from cards.protocol import Protocol
-from service.answer import answer
+from service.answer import Mode, answer
 from service.discovery import discovery
 from service.errors import (
     BadRequest,
@@ -33,10 +35,22 @@ from service.errors import (
     WrongMethod,
 )
 from service.feedback import read_feedback
+from service.gather import Fetch, fetch_nothing
 from service.hooks import SERVICES
-from service.observe import CONTENT_TYPE, Observer, RequestLine, correlation_id, metrics, where
+from service.limit import Limiter
+from service.observe import (
+    CONTENT_TYPE,
+    Observer,
+    RequestLine,
+    correlation_id,
+    metrics,
+    trace_returned,
+    where,
+)
 from service.openapi import openapi
 from service.settings import Settings
+from service.store import Store
+from service.trust import ANYONE, Caller, Refused
 
 JSON = "application/json"
 # What clients call JSON; the first is the specification's, the others are FHIR's, old and new.
@@ -49,38 +63,68 @@ _PREFLIGHT = {
 _DRAINED = 3  # times the largest body
 # A method is free text of the caller: only these are logged.
 _METHODS = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "DELETE", "PATCH"})
+_DRAINED_S = 1.0
+_UNREAD = 1_000_000  # bytes of a body that nobody looked at, read away before the answer
 View = TypeVar("View", bound=Callable[..., Response])
 
 
-def _let_in(request: Request) -> str | None:
-    """Open mode: everyone who reaches the loopback interface. Returns the client's name."""
-    return None
+def _let_in(request: Request) -> Caller:
+    """Open mode: everyone who reaches the loopback interface."""
+    return ANYONE
 
 
 @dataclass(frozen=True)
 class Service:
     """What the routes work with; made once, shared by all threads.
 
-    ``authenticate`` returns the caller's name or raises NotAuthenticated.
+    ``authenticate`` returns the Caller or raises NotAuthenticated; ``fetch`` asks the caller's
+    FHIR server; ``store`` is None where nothing is kept.
     """
 
     settings: Settings
     protocol: Protocol
     now: Callable[[], datetime]
     observer: Observer
-    authenticate: Callable[[Request], str | None] = _let_in
+    authenticate: Callable[[Request], Caller] = _let_in
+    fetch: Fetch = fetch_nothing
+    store: Store | None = None
+    limiter: Limiter = field(init=False)
     origins: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origins", frozenset(self.settings.origins))
+        object.__setattr__(self, "limiter", Limiter(self.settings.rate))
 
     @cached_property
-    def discovery(self) -> bytes:
-        return discovery(self.protocol)
+    def _discoveries(self) -> dict[tuple[str, frozenset[str]], bytes]:
+        return {}
+
+    def discovery(self, caller: Caller) -> bytes:
+        """What the service offers a caller: its services, its protocol's codes in the queries."""
+        protocol = self.protocol_of(caller)
+        key = (protocol.hash, caller.services)
+        if key not in self._discoveries:
+            self._discoveries[key] = discovery(protocol, caller.services)
+        return self._discoveries[key]
+
+    def protocol_of(self, caller: Caller) -> Protocol:
+        """The protocol in force for a caller."""
+        return caller.protocol or self.protocol
+
+    def mode_of(self, caller: Caller) -> Mode:
+        """``shadow`` when either the service or the client's entry says so: a hospital that is
+        still watching must not be shown a card because one of its clients says "live"."""
+        return "shadow" if "shadow" in (self.settings.mode, caller.mode) else "live"
 
     @cached_property
     def openapi(self) -> bytes:
         return openapi()
+
+    def store_state(self) -> str:
+        """Of the store: ``ok``, ``down``, or ``none`` where nothing is kept."""
+        if self.store is None:
+            return "none"
+        return "ok" if self.store.ping() else "down"
 
     def review_overdue(self) -> bool:
         """Whether the protocol's review date has passed: the service runs, and says so."""
@@ -105,24 +149,25 @@ def add_routes(app: Flask, service: Service) -> None:
         app.add_url_rule(rule, view_func=view, methods=[method], provide_automatic_options=False)
 
     def cds_services() -> Response:
-        return _json(service.discovery)
+        return _json(service.discovery(g.caller))
 
     def hook(service_id: str) -> Response:
         if service_id not in SERVICES:
             raise UnknownService
         line: RequestLine = g.line
         line.service = service_id
-        settings = service.settings
+        settings, caller = service.settings, g.caller
+        line.mode = service.mode_of(caller)
         given = answer(
             _body(line, settings.max_body),
             service_id,
             service.now(),
-            service.protocol,
-            mode=settings.mode,
+            service.protocol_of(caller),
+            fetch=service.fetch,
+            mode=line.mode,
             clock=settings.clock,
         )
         decision, evidence = given.decision, given.evidence
-        line.mode = settings.mode
         line.protocol = given.protocol.hash[:12]
         line.cards, line.worst = len(decision.cards), decision.worst
         line.rules = tuple(decision.rules)
@@ -160,6 +205,9 @@ def add_routes(app: Flask, service: Service) -> None:
             msgspec.json.encode(
                 {
                     "status": "ready",
+                    # Told, and no reason to take the instance away: hooks are still answered,
+                    # and with the store down every instance would go at once.
+                    "store": service.store_state(),
                     "protocol": {
                         "name": protocol.name,
                         "version": protocol.version,
@@ -212,7 +260,12 @@ def _json(body: bytes, status: int = 200) -> Response:
 def _body(line: RequestLine, most: int) -> bytes:
     if request.mimetype not in _JSON_TYPES or request.headers.get("Content-Encoding"):
         raise WrongContentType
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception:  # what the server found wrong with its chunks; its words quote them
+        raise BadRequest.saying("The body cannot be read.") from None
     line.bytes_in = len(body)
     if len(body) > most:
         raise TooLarge
@@ -220,11 +273,18 @@ def _body(line: RequestLine, most: int) -> bytes:
 
 
 def _drain(most: int) -> None:
-    """Reads a refused body away, within reason: a client that is still sending when we hang up
-    never sees our answer."""
-    stream = request.environ["wsgi.input"]
-    while most > 0 and (chunk := stream.read(min(most, 65_536))):
-        most -= len(chunk)
+    """Reads what is left of a refused body away, within reason."""
+    if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
+        return  # no body, and a read would wait for one
+    stream, line = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
+    end = time.monotonic() + _DRAINED_S
+    with suppress(Exception):  # chunks that are none, a client that is gone: no matter any more
+        if line is not None:  # the server's: one who sends slowly does not hold this thread
+            line.settimeout(_DRAINED_S)
+        while most > 0 and time.monotonic() < end and (chunk := stream.read(min(most, 65_536))):
+            most -= len(chunk)
+    if line is not None:
+        line.setblocking(True)
 
 
 class _Door:
@@ -239,6 +299,7 @@ class _Door:
     def enter(self) -> Response | None:
         g.started = time.perf_counter()
         g.line = RequestLine(correlation_id(request.headers.get("traceparent")))
+        g.caller = ANYONE
         if request.method == "OPTIONS" and not isinstance(request.routing_exception, NotFound):
             response = Response(status=204)
             response.headers.update(_PREFLIGHT)
@@ -246,15 +307,22 @@ class _Door:
             return response
         view = self._app.view_functions.get(request.endpoint or "")
         if not getattr(view, "open_to_all", False):
-            g.line.client = self._service.authenticate(request)
+            caller = g.caller = self._service.authenticate(request)
+            line: RequestLine = g.line
+            line.client = caller.issuer
+            line.tenant = caller.tenant if caller.listed else None
+            line.store = None if caller.used_tokens_known else "down"
+            self._service.limiter.take(caller.name)
         return None
 
     def fail(self, error: Exception) -> Response:
         line: RequestLine = g.line
         answered = _as_ours(error, line.correlation_id)
         line.error = type(answered).__name__
-        if isinstance(answered, TooLarge):
-            _drain(_DRAINED * self._service.settings.max_body)
+        line.refused = answered.reason if isinstance(answered, Refused) else None
+        most = self._service.settings.max_body
+        # What was refused unread: a client still sending when we hang up sees no answer.
+        _drain(_DRAINED * most if isinstance(answered, TooLarge) else min(_UNREAD, most))
         if isinstance(answered, Unexpected):
             line.error, line.where = type(error).__name__, where(error)
         response = _json(answered.outcome(), answered.status)
@@ -265,6 +333,9 @@ class _Door:
         line: RequestLine = g.line
         headers = response.headers
         headers["X-Correlation-Id"] = line.correlation_id
+        headers["traceparent"] = trace_returned(
+            line.correlation_id, request.headers.get("traceparent")
+        )
         self._allow_origin(headers)
         line.method = request.method if request.method in _METHODS else "?"
         line.route = request.url_rule.rule if request.url_rule is not None else "?"
@@ -283,7 +354,7 @@ class _Door:
             headers["Access-Control-Allow-Origin"] = request.origin
         else:
             return
-        headers["Access-Control-Expose-Headers"] = "X-Correlation-Id"
+        headers["Access-Control-Expose-Headers"] = "X-Correlation-Id, traceparent"
 
 
 def _as_ours(error: Exception, correlation: str) -> ServiceError:

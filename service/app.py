@@ -1,17 +1,22 @@
-"""The Flask application: wires settings, protocol, observer and routes together."""
+"""The Flask application: wires settings, protocol, clients, store, observer and routes together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from flask import Flask
+from flask import Flask, Request
 
 from cards.protocol import Protocol
 from service.api import Service, add_routes
+from service.ehr import Ehr, read_hosts
+from service.errors import NotAuthenticated
+from service.gather import Fetch
 from service.observe import Observer
 from service.protocol import load_protocol
 from service.settings import Settings
+from service.store import Store
+from service.trust import ANYONE, Call, Caller, Client, Refused, Trust, read_clients
 
 
 def create_app(
@@ -20,14 +25,68 @@ def create_app(
     protocol: Protocol | None = None,
     now: Callable[[], datetime] | None = None,
     observer: Observer | None = None,
+    store: Store | None = None,
+    clients: tuple[Client, ...] | None = None,
+    fetch: Fetch | None = None,
 ) -> Flask:
-    """The WSGI application. The caller has checked where it listens (Settings.check_start)."""
+    """The WSGI application. The caller has checked where it listens (Settings.check_start).
+
+    In jwt mode it needs a ``store`` that has been migrated; ``clients`` default to those of the
+    clients file, ``fetch`` to the FHIR servers of REPLETION_FHIR_HOSTS. Raises SettingsError.
+    """
     app = Flask("service", static_folder=None)
+    # Its tracebacks quote requests; service.api tells what may be told.
+    app.logger.disabled = True
+    now = now or (lambda: datetime.now(settings.timezone))
+    observer = observer or Observer()
+    hosts = read_hosts(settings.fhir_hosts)
     service = Service(
         settings=settings,
         protocol=protocol or load_protocol(settings.protocol),
-        now=now or (lambda: datetime.now(settings.timezone)),
-        observer=observer or Observer(),
+        now=now,
+        observer=observer,
+        authenticate=_authenticate(settings, clients, store, now),
+        fetch=fetch or Ehr(hosts, settings.fhir_deadline_s, witness=observer),
+        store=store,
     )
     add_routes(app, service)
     return app
+
+
+def _authenticate(
+    settings: Settings,
+    clients: tuple[Client, ...] | None,
+    store: Store | None,
+    now: Callable[[], datetime],
+) -> Callable[[Request], Caller]:
+    if settings.auth == "open":
+        return lambda _: ANYONE
+    base = settings.base_url
+    if base is None or settings.clients is None or store is None:
+        raise ValueError("jwt mode needs base_url, clients and a store (Settings.check_start)")
+    trust = Trust(clients or read_clients(settings.clients), store, now)
+
+    def authenticate(request: Request) -> Caller:
+        if not settings.is_private(request.remote_addr):
+            raise Refused("plaintext")
+        if isinstance(request.routing_exception, Exception) and request.url_rule is None:
+            # Nothing is here, for anyone; said only to those who may know.
+            raise Refused("route")
+        return trust.caller(request.headers.get("Authorization"), _call(request, base))
+
+    return authenticate
+
+
+def _call(request: Request, base: str) -> Call:
+    """What a token for this request must say: the URL in the form that discovery gives."""
+    if request.url_rule is None:
+        raise NotAuthenticated
+    service = (request.view_args or {}).get("service_id")
+    path = request.url_rule.rule.replace("<service_id>", service or "")
+    url = base + (path if path != "/" else "")
+    feedback = path.endswith("/feedback")
+    # The specification has the feedback endpoint under the service: clients name either.
+    audiences = (url, url.removesuffix("/feedback")) if feedback else (url,)
+    if path == "/":
+        audiences = (url, f"{url}/")
+    return Call(audiences, service, writes=feedback)

@@ -51,9 +51,9 @@ def serve(host: str, port: int, workers: int) -> None:
 
     try:
         load_protocol(settings.protocol)  # said here in one line, not by a dying worker
+        run(settings, host, port, workers)
     except (SettingsError, ProtocolError) as error:
         raise _Refusal(f"The service does not start:\n{error}") from None
-    run(settings, host, port, workers)
 
 
 @main.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from cards.evidence import NEEDS
@@ -40,10 +42,11 @@ _USAGE = (
 )
 
 
-def discovery(protocol: Protocol) -> bytes:
+def discovery(protocol: Protocol, only: Collection[str] = ()) -> bytes:
     """The body of ``GET /cds-services``: the three services with their prefetch templates.
 
-    The templates carry the codes that the site's protocol maps to our labs.
+    The templates carry the codes that the site's protocol maps to our labs. ``only`` names the
+    services that the client may use, none of them all: what it may not call it is not offered.
     """
     prefetch = {need.name: need.template(site_codes(need, protocol)) for need in NEEDS}
     services = [
@@ -58,5 +61,6 @@ def discovery(protocol: Protocol) -> bytes:
             "hookVersion": _HOOK_VERSIONS[hook],
         }
         for id_, hook in SERVICES.items()
+        if not only or id_ in only
     ]
     return msgspec.json.encode({"services": services})

@@ -10,7 +10,8 @@
     │   ├── WrongMethod       405  use the method named in Allow
     │   ├── PatientMissing    412  send the Patient of context.patientId
     │   ├── TooLarge          413  send less
-    │   └── WrongContentType  415  send JSON
+    │   ├── WrongContentType  415  send JSON
+    │   └── TooMany           429  slow down
     └── OurError                   the caller can only report it
         ├── Unexpected        500  quote the correlation id
         └── NotReady          503  try again later
@@ -152,6 +153,17 @@ class WrongContentType(CallerError):
     status = 415
     code = "not-supported"
     text = "Send the body uncompressed, with Content-Type: application/json."
+
+
+class TooMany(CallerError):
+    """More than the rate limit allows one client (REPLETION_RATE_LIMIT)."""
+
+    status = 429
+    code = "throttled"
+    text = "Too many requests from this client; try again in a moment."
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "1"}
 
 
 class OurError(ServiceError):

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -25,14 +26,21 @@ from prometheus_client import (
     generate_latest,
 )
 
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_ZEROS = "0" * 32
+# W3C Trace Context: a later version may add fields, but begins as version 00 does.
+_TRACEPARENT = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})"
+    r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
+)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(slots=True)
 class RequestLine:
-    """What is told of one request. ``route`` is the rule, ``rules`` the rule ids shown."""
+    """What is told of one request. ``route`` is the rule, ``rules`` the rule ids shown.
+
+    ``client`` and ``tenant`` are words of the clients file, ``refused`` why a token was (a
+    trust.Reason), ``store`` "down" when the database did not answer.
+    """
 
     correlation_id: str
     method: str = ""
@@ -42,6 +50,7 @@ class RequestLine:
     bytes_in: int = 0
     bytes_out: int = 0
     client: str | None = None
+    tenant: str | None = None
     service: str | None = None
     mode: str | None = None
     protocol: str | None = None
@@ -52,6 +61,8 @@ class RequestLine:
     unread: int = 0
     set_aside: int = 0
     feedback: int | None = None
+    store: str | None = None
+    refused: str | None = None
     error: str | None = None
     where: tuple[str, ...] = ()
 
@@ -72,6 +83,16 @@ _CARDS = Counter("repletion_cards_total", "Cards decided", ["service", "indicato
 _SILENT = Counter("repletion_silent_total", "Hook calls answered without a card", ["service"])
 _GAPS = Counter("repletion_gaps_total", "Needs that were not obtained", ["need"])
 _UNREAD = Counter("repletion_unread_total", "Resources that could not be read", ["need"])
+_REFUSED = Counter("repletion_refused_total", "Calls not authenticated", ["reason"])
+_STORE_DOWN = Counter("repletion_store_down_total", "Requests for which the database was down")
+_FETCH = Histogram(
+    "repletion_fetch_seconds",
+    "Time to ask the record's FHIR server for what a call did not bring",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
+_UNFETCHED = Counter(
+    "repletion_unfetched_total", "Needs that were asked for and not fetched", ["need", "reason"]
+)
 _FEEDBACK = Counter("repletion_feedback_total", "Feedback items taken", ["service", "outcome"])
 
 
@@ -80,7 +101,8 @@ class Observer:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._log = structlog.wrap_logger(
-            structlog.PrintLogger(out or sys.stdout),
+            # One write a line: of two, lines of other workers come between.
+            structlog.WriteLogger(out or sys.stdout),
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -99,6 +121,10 @@ class Observer:
                 _GAPS.labels(need).inc()
             if not line.cards:
                 _SILENT.labels(line.service).inc()
+        if line.refused is not None:
+            _REFUSED.labels(line.refused).inc()
+        if line.store is not None:
+            _STORE_DOWN.inc()
         told = {k: v for k in _FIELDS if (v := getattr(line, k)) not in (None, (), "")}
         log = self._log.error if line.status >= 500 else self._log.info
         log("request", **told)
@@ -112,6 +138,16 @@ class Observer:
         """Counts resources that could not be read, by the need they would have served."""
         for need in needs:
             _UNREAD.labels(need).inc()
+
+    def fetched(self, seconds: float, gaps: Mapping[str, str]) -> None:
+        """Counts one fetch; ``gaps`` are the reasons by need, in fixed words of ours."""
+        _FETCH.observe(seconds)
+        for need, reason in gaps.items():
+            _UNFETCHED.labels(need, reason).inc()
+
+    def fault(self, error: BaseException) -> None:
+        """A line about an error of ours that cost a need and no more: its kind and its place."""
+        self._log.error("fault", error=type(error).__name__, where=where(error))
 
     def feedback(self, service: str, outcomes: list[str]) -> None:
         """Counts feedback items."""
@@ -140,11 +176,24 @@ def metrics() -> bytes:
 
 def correlation_id(traceparent: str | None) -> str:
     """The trace id of a W3C ``traceparent`` header when it is a valid one, else a new id."""
-    if traceparent is not None:
-        match = _TRACEPARENT.fullmatch(traceparent.strip())
-        if match and match[1] != _ZEROS:
-            return match[1]
-    return os.urandom(16).hex()
+    match = _trace(traceparent)
+    return match["trace"] if match else os.urandom(16).hex()
+
+
+def trace_returned(correlation: str, traceparent: str | None) -> str:
+    """The ``traceparent`` of our answer: the trace, our own span, the caller's flag."""
+    match = _trace(traceparent)
+    # Of the flags only "sampled" has a meaning that is ours to repeat.
+    sampled = int(match["flags"], 16) & 1 if match else 0
+    return f"00-{correlation}-{os.urandom(8).hex()}-{sampled:02x}"
+
+
+def _trace(traceparent: str | None) -> re.Match[str] | None:
+    match = _TRACEPARENT.fullmatch((traceparent or "").strip())
+    if match is None or match["version"] == "ff" or (match["version"] == "00" and match["more"]):
+        return None
+    zero = match["trace"].strip("0") == "" or match["span"].strip("0") == ""
+    return None if zero else match
 
 
 def where(error: BaseException) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def openapi() -> bytes:
         "get": {
             "summary": "This document",
             "security": _SECURITY,
-            "responses": {"200": _body("OpenAPI 3.1", {"type": "object"}), **_errors(401)},
+            "responses": {"200": _body("OpenAPI 3.1", {"type": "object"}), **_errors(401, 429)},
         }
     }
     paths["/healthz"] = {"get": _open("Whether the process answers")}
@@ -84,7 +84,7 @@ def _get(summary: str, shape: str) -> dict[str, Any]:
     return {
         "summary": summary,
         "security": _SECURITY,
-        "responses": {"200": _body(summary, _ref(shape)), **_errors(401, 500)},
+        "responses": {"200": _body(summary, _ref(shape)), **_errors(401, 429, 500)},
     }
 
 
@@ -93,7 +93,7 @@ def _post(summary: str, shape: str, ok: dict[str, Any], *more: int) -> dict[str,
         "summary": summary,
         "security": _SECURITY,
         "requestBody": {"required": True, "content": {_JSON: {"schema": _ref(shape)}}},
-        "responses": {"200": ok, **_errors(400, 401, *more, 413, 415, 500)},
+        "responses": {"200": ok, **_errors(400, 401, *more, 413, 415, 429, 500, 503)},
     }
 
 

@@ -13,9 +13,11 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from service.settings import Settings
 
-_THREADS = 8
+# They wait (for FHIR servers, slow clients, the database) more than they work.
+_THREADS = 16
 # Seconds a worker may take to finish what it is answering after SIGTERM.
 _GRACE = 10
+_BESIDE_FETCHING_S = 2.0
 # The collector looks at a generation after that many new objects. A request makes thousands of
 # short-lived ones and no cycles; at the default of 700 a 118 kB request is interrupted a dozen
 # times (p99 6.7 ms against 1.4 ms).
@@ -25,8 +27,10 @@ _GC_THRESHOLD = (50_000, 20, 20)
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn around one application, made before the workers are forked (preload_app)."""
 
-    def __init__(self, settings: Settings, host: str, port: int, workers: int) -> None:
-        self._settings = settings
+    def __init__(
+        self, app: WSGIApplication, settings: Settings, host: str, port: int, workers: int
+    ) -> None:
+        self._app, self._settings = app, settings
         self._bind = (
             f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
         )
@@ -47,7 +51,9 @@ class Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": _GRACE,
             "timeout": 30,
             "keepalive": 75,  # longer than a proxy's, so that it is the proxy that hangs up
+            "logger_class": "service.worker.ServerLog",
             "limit_request_line": 4094,
+            "limit_request_fields": 64,
             "limit_request_field_size": 16_380,  # a JWT with a certificate chain
             "accesslog": None,  # one canonical line a request (service.observe)
             "errorlog": "-",
@@ -57,8 +63,9 @@ class Server(BaseApplication):  # type: ignore[misc]
             "certfile": str(settings.tls_cert) if settings.tls_cert else None,
             "keyfile": str(settings.tls_key) if settings.tls_key else None,
             "forwarded_allow_ips": ",".join(settings.proxies) or "",
+            "forwarder_headers": "",  # a proxy tells us the scheme, never which route is meant
             "control_socket_disable": True,
-            "post_fork": _post_fork,
+            "post_fork": self._post_fork,
             "child_exit": _child_exit,
         }
         for name, value in options.items():
@@ -66,19 +73,25 @@ class Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> WSGIApplication:
-        from service.app import create_app
-        from service.schema import warm_up
+        return self._app
 
-        warm_up()
-        return create_app(self._settings)
+    def _post_fork(self, server: Any, worker: Any) -> None:
+        # No answer takes longer than its fetches and then some: what does is a slow client.
+        worker.pressed_s = self._settings.fhir_deadline_s + _BESIDE_FETCHING_S
+        # What was loaded before the fork is never garbage: out of the collector's sight, its
+        # memory also stays shared between the workers.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLD)
 
 
-def _post_fork(server: Any, worker: Any) -> None:
-    # What was loaded before the fork is never garbage: out of the collector's sight, its
-    # memory also stays shared between the workers.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLD)
+def _application(settings: Settings) -> WSGIApplication:
+    from service.app import create_app
+    from service.schema import warm_up
+    from service.store import open_store
+
+    warm_up()
+    return create_app(settings, store=open_store(settings.database_url))
 
 
 def _child_exit(server: Any, worker: Any) -> None:
@@ -89,17 +102,21 @@ def _child_exit(server: Any, worker: Any) -> None:
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serves until SIGTERM or SIGINT. Raises SettingsError when it must not (check_start)."""
+    """Serves until SIGTERM or SIGINT. Raises SettingsError, in words, when it must not.
+
+    The database is brought up to date, the clients and their protocols are read before anything
+    listens.
+    """
     settings.check_start(host)
     if workers == 1:
-        Server(settings, host, port, workers).run()
+        Server(_application(settings), settings, host, port, workers).run()
         return
     # Read by prometheus_client when it is imported, hence before the application.
     folder = tempfile.mkdtemp(prefix="repletion-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     master = os.getpid()
     try:
-        Server(settings, host, port, workers).run()
+        Server(_application(settings), settings, host, port, workers).run()
     finally:
         if os.getpid() == master:
             shutil.rmtree(folder, ignore_errors=True)

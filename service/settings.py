@@ -11,10 +11,21 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.ehr import read_hosts
 
 PREFIX = "REPLETION_"
 _OF_TESTS = "REPLETION_TEST_"  # read by the test suite, not by the service
@@ -41,6 +52,11 @@ def _zone(value: Any) -> Any:
         raise ValueError("no such time zone") from None
 
 
+def _allowed(entries: tuple[str, ...]) -> tuple[str, ...]:
+    read_hosts(entries)  # raises ValueError
+    return entries
+
+
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -53,20 +69,33 @@ class Settings(BaseSettings):
 
     protocol: str = Field("standard", description="path of a protocol file, or a shipped profile")
     database_url: str = Field(
-        "sqlite:///repletion.db", description="SQLAlchemy URL of the store (not used yet)"
+        "sqlite:///repletion.db",
+        repr=False,  # it may hold a password
+        description="the store: sqlite:///FILE; for several machines postgresql://USER@HOST/NAME",
     )
     auth: Literal["open", "jwt"] = Field(
         "open", description="open: everyone, on loopback only; jwt: clients of REPLETION_CLIENTS"
     )
     clients: Path | None = Field(None, description="path of the trusted-clients file (jwt)")
-    fhir_hosts: List = Field(
-        (), description="FHIR servers that may be asked: host or host:port, comma-separated"
+    fhir_hosts: Annotated[List, AfterValidator(_allowed)] = Field(
+        (),
+        description="FHIR servers that may be asked: host or host:port, comma-separated; also"
+        " addresses or networks (10.2.0.0/16) that these names may lead to when not public",
     )
-    base_url: str | None = Field(None, description="public URL: JWT audience and links")
+    base_url: str | None = Field(
+        None, description="public URL: JWT audience and links (needed for jwt)"
+    )
     cors_origins: List | None = Field(
         None, description="origins of web clients, comma-separated; default * (open), none (jwt)"
     )
     max_body_mb: float = Field(10, gt=0, le=1024, description="largest request body, in MB")
+    rate_limit: float | None = Field(
+        None,
+        ge=0,
+        le=100_000,
+        description="requests a second of one client to one worker, in bursts up to twice that;"
+        " 0: no limit; default 200 (jwt), no limit (open)",
+    )
     secret: SecretStr | None = Field(None, description="key under which patient ids are hashed")
     mode: Literal["live", "shadow"] = Field(
         "live", description="shadow: decides as ever and answers no card"
@@ -75,7 +104,9 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="path of the TLS certificate chain, PEM")
     tls_key: Path | None = Field(None, description="path of its key, PEM")
     proxies: List = Field(
-        (), description="addresses of the proxies whose X-Forwarded-* count, comma-separated"
+        (),
+        description="addresses or networks of the proxies that speak TLS for us and whose"
+        " X-Forwarded-* count, comma-separated",
     )
     clock: Literal["system", "last-result"] = Field(
         "system", description="last-result: test benches with old data; open mode on loopback only"
@@ -93,9 +124,30 @@ class Settings(BaseSettings):
                 raise ValueError(f"no such file: {path}")
         if self.clock == "last-result" and self.auth != "open":
             raise ValueError("REPLETION_CLOCK=last-result is for open mode on loopback only")
-        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
-            raise ValueError("REPLETION_BASE_URL starts with http:// or https://")
         return self
+
+    @field_validator("base_url")
+    @classmethod
+    def _base(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("starts with http:// or https:// and names a host")
+        if parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("has no query, fragment, user or password")
+        return value.rstrip("/")
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ipaddress.ip_network(address)
+            except ValueError:
+                # A name may come to mean another machine, and * is every machine.
+                raise ValueError("expected IP addresses or networks (10.0.0.0/24)") from None
+        return value
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -109,17 +161,57 @@ class Settings(BaseSettings):
         """The largest request body, in bytes (1 MB is 1,000,000 bytes)."""
         return int(self.max_body_mb * 1_000_000)
 
+    @property
+    def rate(self) -> float:
+        """Requests a second that one client may send to one worker; 0: no limit."""
+        if self.rate_limit is not None:
+            return self.rate_limit
+        return 0.0 if self.auth == "open" else 200.0
+
+    def is_private(self, peer: str | None) -> bool:
+        """Whether what came from the address ``peer`` came over a wire that nobody else reads.
+
+        True with our own TLS, from a proxy that is named, and from this machine.
+        """
+        if self.tls_cert is not None:
+            return True
+        try:
+            address = ipaddress.ip_address(peer or "")
+        except ValueError:
+            return False
+        return address.is_loopback or any(
+            address in ipaddress.ip_network(proxy) for proxy in self.proxies
+        )
+
     def check_start(self, host: str) -> None:
         """Raises SettingsError when the service must not listen on ``host`` as it is set up."""
         if self.auth == "jwt":
-            raise SettingsError(
-                "REPLETION_AUTH=jwt: this version cannot verify tokens yet, so it does not start"
-                " rather than let anyone in. Use REPLETION_AUTH=open on loopback."
-            )
-        if not is_loopback(host):
+            reasons = list(self._missing_for_jwt())
+            if reasons:
+                raise SettingsError("\n".join(reasons))
+        elif not is_loopback(host):
             raise SettingsError(
                 f"REPLETION_AUTH=open lets everyone in, so it is served on loopback only, not on"
                 f" {host}. Bind to 127.0.0.1, or use REPLETION_AUTH=jwt."
+            )
+
+    def _missing_for_jwt(self) -> Iterator[str]:
+        if self.clients is None:
+            yield "REPLETION_AUTH=jwt needs REPLETION_CLIENTS, the file of those who may call."
+        if self.base_url is None:
+            yield (
+                "REPLETION_AUTH=jwt needs REPLETION_BASE_URL: a token counts only at the very URL"
+                " it was made for."
+            )
+        elif not self.base_url.startswith("https:") and not is_loopback(
+            urlsplit(self.base_url).hostname or ""
+        ):
+            yield "REPLETION_BASE_URL starts with https:// in jwt mode, except on loopback."
+        if self.tls_cert is None and not self.proxies:
+            yield (
+                "REPLETION_AUTH=jwt starts only with TLS: set REPLETION_TLS_CERT and"
+                " REPLETION_TLS_KEY, or name in REPLETION_PROXIES the proxy that speaks it for us."
+                " On an open wire tokens and patient data can be read."
             )
 
 

@@ -66,8 +66,15 @@ def _postgres() -> Path | None:
     return debian[-1] if debian else _on_path("initdb")
 
 
+def _medplum() -> Path | None:
+    """Medplum's FHIR router, once `npm ci --prefix tests/fhir_server` has run."""
+    folder = ROOT / "tests/fhir_server/node_modules/@medplum/fhir-router"
+    return folder if folder.is_dir() else None
+
+
 FINDERS: dict[str, Callable[[], Path | None]] = {
     "postgres": _postgres,
+    "medplum": _medplum,
     "chromium": lambda: _on_path("chromium", "chromium-browser", "google-chrome"),
 }
 """How a program is found when its name is not simply that of a file on PATH."""

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from service.observe import Observer, RequestLine, correlation_id
 from service.protocol import load_protocol
 from service.schema import explain
 from service.settings import Settings, SettingsError
+from service.store import open_store
+from service.trust import Caller
 from tests.contract.shapes import NOW, SERVICE, Json, body, changed, request, without
 
 ORIGIN = {"Origin": "http://127.0.0.1:9300"}
@@ -218,7 +221,7 @@ def test_only_named_origins_when_there_is_a_list() -> None:
 
 
 def test_a_route_needs_authentication_unless_it_opts_out() -> None:
-    def refuse(_: object) -> None:
+    def refuse(_: object) -> Caller:
         raise NotAuthenticated
 
     app = Flask("locked")
@@ -374,6 +377,58 @@ def test_the_correlation_id_is_the_callers_trace() -> None:
     assert correlation_id(f"00-{trace}-00f067aa0ba902b7-01") == trace
     for header in (None, "", "00-x", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-{trace}"):
         assert re.fullmatch("[0-9a-f]{32}", correlation_id(header))
+
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def test_the_trace_goes_on_in_the_answer(bench: Bench) -> None:
+    def returned(header: str | None) -> list[str]:
+        headers = {} if header is None else {"traceparent": header}
+        found: str = bench.client.get("/healthz", headers=headers).headers["traceparent"]
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", found)
+        return found.split("-")
+
+    assert returned(f"00-{TRACE}-{SPAN}-01")[1::2] == [TRACE, "01"]
+    assert returned(f"00-{TRACE}-{SPAN}-00")[1::2] == [TRACE, "00"]
+    assert returned(f"00-{TRACE}-{SPAN}-01")[2] != SPAN
+    assert returned(f"cc-{TRACE}-{SPAN}-01-more")[1] == TRACE  # a version to come
+    for wrong in (
+        None,
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+    ):
+        assert returned(wrong)[1::2] != [TRACE, "01"]
+
+
+def test_readiness_tells_of_the_store(bench: Bench, tmp_path: Path) -> None:
+    assert bench.client.get("/readyz").get_json()["store"] == "none"
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    app = create_app(Settings(), now=lambda: NOW, observer=Observer(io.StringIO()), store=store)
+    assert app.test_client().get("/readyz").get_json()["store"] == "ok"
+    store.engine.dispose()
+    (tmp_path / "store.db").unlink()
+    (tmp_path / "store.db").mkdir()
+    down = app.test_client().get("/readyz")
+    assert (down.status_code, down.get_json()["store"]) == (200, "down")
+
+
+def test_chunks_that_are_none(bench: Bench) -> None:
+    class Broken(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise RuntimeError("Zq9-secret")
+
+    response = bench.client.post(
+        HOOK,
+        input_stream=Broken(),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+    assert response.status_code == 400
+    assert is_outcome(response)
+    assert "Zq9" not in bench.out.getvalue() + response.text
 
 
 def test_the_protocol_is_a_profile_or_a_file() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import SettingsError, described, is_loopback, read_settings
+from service.settings import Settings, SettingsError, described, is_loopback, read_settings
 
 # The contract's names: a client's set-up uses them.
-NAMES = """PROTOCOL DATABASE_URL AUTH CLIENTS FHIR_HOSTS BASE_URL CORS_ORIGINS MAX_BODY_MB SECRET
-    MODE FHIR_DEADLINE_S TLS_CERT TLS_KEY PROXIES CLOCK TIMEZONE""".split()
+NAMES = """PROTOCOL DATABASE_URL AUTH CLIENTS FHIR_HOSTS BASE_URL CORS_ORIGINS MAX_BODY_MB
+    RATE_LIMIT SECRET MODE FHIR_DEADLINE_S TLS_CERT TLS_KEY PROXIES CLOCK TIMEZONE""".split()
 
 
 def refusal() -> str:
@@ -64,7 +64,13 @@ def test_jwt_mode_lets_no_origin_in_unless_named(monkeypatch: pytest.MonkeyPatch
         ("TIMEZONE", "../etc/passwd", "REPLETION_TIMEZONE: no such time zone"),
         ("CLIENTS", "/nowhere/clients.toml", "no such file"),
         ("TLS_CERT", "/nowhere/cert.pem", "go together"),
-        ("BASE_URL", "ehr.example.org", "REPLETION_BASE_URL starts with"),
+        ("BASE_URL", "ehr.example.org", "REPLETION_BASE_URL: starts with"),
+        ("BASE_URL", "https://", "names a host"),
+        ("BASE_URL", "https://a.org/?x=1", "has no query"),
+        ("BASE_URL", "https://u:p@a.org", "has no query, fragment, user or password"),
+        ("PROXIES", "*", "REPLETION_PROXIES: expected IP addresses or networks"),
+        ("PROXIES", "proxy.example.org", "REPLETION_PROXIES: expected IP addresses"),
+        ("RATE_LIMIT", "-1", "REPLETION_RATE_LIMIT: "),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -100,10 +106,77 @@ def test_open_mode_elsewhere_does_not_start(host: str) -> None:
         read_settings().check_start(host)
 
 
-def test_jwt_mode_does_not_start_before_it_can_verify(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPLETION_AUTH", "jwt")
-    with pytest.raises(SettingsError, match="cannot verify tokens yet"):
-        read_settings().check_start("127.0.0.1")
+JWT = {
+    "auth": "jwt",
+    "clients": Path(__file__),
+    "base_url": "https://repletion.example.org",
+    "proxies": ("10.0.0.1", "10.1.0.0/16"),
+}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"),
+    [
+        ("clients", "needs REPLETION_CLIENTS"),
+        ("base_url", "needs REPLETION_BASE_URL"),
+        ("proxies", "starts only with TLS"),
+    ],
+)
+def test_jwt_mode_does_not_start_without(left_out: str, words: str) -> None:
+    Settings(**JWT).check_start("0.0.0.0")
+    with pytest.raises(SettingsError, match=words):
+        Settings(**{k: v for k, v in JWT.items() if k != left_out}).check_start("127.0.0.1")
+
+
+def test_jwt_mode_starts_with_our_own_tls() -> None:
+    files = {"tls_cert": Path(__file__), "tls_key": Path(__file__)}
+    Settings(**{**JWT, **files, "proxies": ()}).check_start("0.0.0.0")
+
+
+def test_a_token_is_not_for_a_plain_url_except_on_loopback() -> None:
+    Settings(**{**JWT, "base_url": "http://127.0.0.1:8080"}).check_start("127.0.0.1")
+    with pytest.raises(SettingsError, match="https:// in jwt mode"):
+        Settings(**{**JWT, "base_url": "http://ehr.example.org"}).check_start("0.0.0.0")
+
+
+def test_every_reason_not_to_start_is_told() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(auth="jwt").check_start("0.0.0.0")
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("peer", "private"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("10.0.0.1", True),
+        ("10.1.200.3", True),
+        ("10.0.0.2", False),
+        ("192.0.2.1", False),
+        ("", False),
+        (None, False),
+        ("proxy", False),
+    ],
+)
+def test_whose_wire_is_private(peer: str | None, private: bool) -> None:
+    assert Settings(**JWT).is_private(peer) is private
+    files = {"tls_cert": Path(__file__), "tls_key": Path(__file__)}
+    assert Settings(**JWT, **files).is_private(peer)
+
+
+def test_the_base_url_has_no_slash_at_its_end() -> None:
+    assert Settings(base_url="https://a.org/mg/").base_url == "https://a.org/mg"
+
+
+def test_the_rate_limit_is_for_clients_that_have_a_name() -> None:
+    assert Settings().rate == 0
+    assert Settings(auth="jwt").rate == 200
+    assert Settings(auth="jwt", rate_limit=0).rate == 0
+
+
+def test_the_databases_password_never_shows() -> None:
+    assert "s3cret" not in repr(Settings(database_url="postgresql://u:s3cret@h/d"))
 
 
 def test_the_test_clock_is_for_open_mode(monkeypatch: pytest.MonkeyPatch) -> None:
