@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_named_and_no_number(rate: Json, problem: str) ->
     found = line(rate)
     assert (found.dose, found.rates) == (None, ())
     assert found.unreadable == problem
-    assert found.has_dose
+    assert not found.has_dose
 
 
 @pytest.mark.parametrize("unit", ["{pill}", "tablet", "{Capsule}", "each"])

@@ -117,7 +117,7 @@ def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = No
         start=(period.start if period else None) or (events[0] if events else None),
         end=period.end if period else None,
         bounds=_duration(bounds) if bounds else None,
-        has_dose=bool(parts),
+        has_dose=any(part.doseQuantity or part.doseRange for part in parts),
         pill=pill,
         unreadable=dose_problem or rate_problem,
     )

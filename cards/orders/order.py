@@ -257,7 +257,7 @@ _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # Without these a draft cannot be judged; any other element may be lost without harm.
 _NEEDED = frozenset(
     {
-        "resourceType", "id", "status", "doNotPerform", "contained", "dosageInstruction",
+        "resourceType", "doNotPerform", "contained", "dosageInstruction",
         "medicationCodeableConcept", "medicationReference", "medication",
     }
 )  # fmt: skip

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 import cards
-from cards.evidence import NEEDS, Answered, Evidence, Gap, Need, collect
+from cards.evidence import NEEDS, Answered, Evidence, Gap, Need, Unread, collect
 from cards.orders import Orders
 from cards.protocol import Protocol
 from cards.resource import Entry, Resource
@@ -73,6 +73,11 @@ def gather(
             found.setdefault(name, []).extend(fetched.entries)
             if gaps.get(name) == _ABSENT or (fetched.failed and name not in gaps):
                 gaps[name] = fetched.gap
+    unread += [
+        Unread("magnesium", "an entry", "an entry without a resource")
+        for entry in found.get("magnesium", ())
+        if entry.resource is None
+    ]
     entries = [entry for under_key in found.values() for entry in under_key]
     entries += (*request.beside_drafts, *fetches.medications)
     evidence = collect(
