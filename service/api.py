@@ -9,7 +9,7 @@ without them a web client cannot read it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,11 +22,13 @@ from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from cards import protocol as protocols
+from cards.evidence import Answered, Evidence
 from cards.protocol import Protocol
 from service.answer import Mode, answer
 from service.discovery import discovery
 from service.errors import (
     BadRequest,
+    NotReady,
     ServiceError,
     TooLarge,
     Unexpected,
@@ -36,8 +38,9 @@ from service.errors import (
 )
 from service.feedback import read_feedback
 from service.gather import Fetch, fetch_nothing
-from service.hooks import SERVICES
+from service.hooks import SERVICES, HookRequest
 from service.limit import Limiter
+from service.memory import Memory
 from service.observe import (
     CONTENT_TYPE,
     Observer,
@@ -49,7 +52,7 @@ from service.observe import (
 )
 from service.openapi import openapi
 from service.settings import Settings
-from service.store import Store
+from service.store import Store, StoreDown
 from service.trust import ANYONE, Caller, Refused
 
 JSON = "application/json"
@@ -78,7 +81,7 @@ class Service:
     """What the routes work with; made once, shared by all threads.
 
     ``authenticate`` returns the Caller or raises NotAuthenticated; ``fetch`` asks the caller's
-    FHIR server; ``store`` is None where nothing is kept.
+    FHIR server; ``store`` and ``memory`` are None where nothing is kept.
     """
 
     settings: Settings
@@ -88,6 +91,7 @@ class Service:
     authenticate: Callable[[Request], Caller] = _let_in
     fetch: Fetch = fetch_nothing
     store: Store | None = None
+    memory: Memory | None = None
     limiter: Limiter = field(init=False)
     origins: frozenset[str] = field(init=False)
 
@@ -156,14 +160,16 @@ def add_routes(app: Flask, service: Service) -> None:
             raise UnknownService
         line: RequestLine = g.line
         line.service = service_id
-        settings, caller = service.settings, g.caller
+        settings, caller, memory = service.settings, g.caller, service.memory
+        protocol = service.protocol_of(caller)
         line.mode = service.mode_of(caller)
         given = answer(
             _body(line, settings.max_body),
             service_id,
             service.now(),
-            service.protocol_of(caller),
+            protocol,
             fetch=service.fetch,
+            answered=None if memory is None else _answered(memory, caller, protocol),
             mode=line.mode,
             clock=settings.clock,
         )
@@ -175,6 +181,8 @@ def add_routes(app: Flask, service: Service) -> None:
         line.unread, line.set_aside = len(evidence.unread), len(evidence.set_aside)
         service.observer.cards(service_id, [card.indicator for card in decision.cards])
         service.observer.unread([lost.need for lost in evidence.unread])
+        if memory is not None:
+            memory.remember(given, caller, line.mode, line.correlation_id)
         response = _json(given.body)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -185,7 +193,12 @@ def add_routes(app: Flask, service: Service) -> None:
             line.service = service_id
         taken = read_feedback(_body(line, service.settings.max_body), service_id)
         line.feedback = len(taken.items)
-        # Not stored yet (service.feedback); counted, so that nothing is pretended.
+        if service.memory is not None:
+            try:
+                service.memory.take(taken, g.caller, line.correlation_id)
+            except StoreDown:
+                line.store = "down"
+                raise NotReady from None
         service.observer.feedback(service_id, [item.outcome for item in taken.items])
         if taken.bad:
             raise BadRequest(*taken.bad)
@@ -251,6 +264,15 @@ _START = """<!doctype html>
 <li><a href="openapi.json">its description for machines</a></li></ul>
 </body></html>
 """
+
+
+def _answered(
+    memory: Memory, caller: Caller, protocol: Protocol
+) -> Callable[[HookRequest, Evidence], Sequence[Answered]]:
+    def answered(request: HookRequest, evidence: Evidence) -> Sequence[Answered]:
+        return memory.answered(caller, request, evidence, protocol)
+
+    return answered
 
 
 def _json(body: bytes, status: int = 200) -> Response:
