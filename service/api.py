@@ -41,6 +41,7 @@ from service.gather import Fetch, fetch_nothing
 from service.hooks import SERVICES, HookRequest
 from service.limit import Limiter
 from service.memory import Memory
+from service.memory.outcomes import read_outcomes
 from service.observe import (
     CONTENT_TYPE,
     Observer,
@@ -241,6 +242,21 @@ def add_routes(app: Flask, service: Service) -> None:
             protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
         )
 
+    def outcomes() -> Response:
+        if service.store is None or service.memory is None:
+            raise NotReady
+        caller: Caller = g.caller
+        # A client sees its own: what another hospital does with its cards is not its business.
+        whose = None if caller.issuer is None else service.memory.whose(caller)
+        try:
+            page = read_outcomes(service.store, whose=whose).as_html()
+        except StoreDown:
+            g.line.store = "down"
+            raise NotReady from None
+        response = Response(page, mimetype="text/html")
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     def start_page() -> Response:
         return Response(_START.format(title=escape(service.protocol.title)), mimetype="text/html")
 
@@ -252,6 +268,7 @@ def add_routes(app: Flask, service: Service) -> None:
     route("/readyz", readyz)
     route("/metrics", metrics_text)
     route("/protocol", protocol_text)
+    route("/outcomes", outcomes)
     route("/", start_page)
 
 
@@ -260,6 +277,7 @@ _START = """<!doctype html>
 <h1>Repletion</h1>
 <p>A CDS Hooks service for magnesium replacement. Protocol: {title}.</p>
 <ul><li><a href="protocol">what it decides</a></li>
+<li><a href="outcomes">what became of its cards</a></li>
 <li><a href="cds-services">its CDS Hooks services</a></li>
 <li><a href="openapi.json">its description for machines</a></li></ul>
 </body></html>

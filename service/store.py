@@ -75,9 +75,8 @@ class Store:
         self._watch = _Watch(wait)
         self._pruned = self._rests_until = float("-inf")
 
-    def quick(self, wait: float) -> Store:
-        """The same database with connections of their own and less patience: for what a hook may
-        do without."""
+    def waiting(self, wait: float) -> Store:
+        """The same database with connections of its own and another patience, in seconds."""
         return Store(self._url.render_as_string(hide_password=False), wait=wait)
 
     @property

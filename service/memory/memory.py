@@ -38,9 +38,13 @@ class Memory:
     def __init__(
         self, store: Store, names: Pseudonyms, now: Callable[[], datetime], observer: Observer
     ) -> None:
-        self._store, self._quick = store, store.quick(_QUICK_S)
+        self._store, self._quick = store, store.waiting(_QUICK_S)
         self._names, self._now, self._observer = names, now, observer
         self._writer = Writer(self._write, self._lost)
+
+    def whose(self, caller: Caller) -> tuple[str, str]:
+        """(client, tenant) under which what a caller is shown and answers is kept."""
+        return caller.issuer or "", self._names.tenant(caller)
 
     # --- hooks ------------------------------------------------------------------------------
 
@@ -70,7 +74,7 @@ class Memory:
         )
         since = self._now() - span
         patient = self._names.patient(caller, request)
-        client, tenant = caller.issuer or "", self._names.tenant(caller)
+        client, tenant = self.whose(caller)
         query = (
             select(
                 shown.c.card,
@@ -152,7 +156,7 @@ class Memory:
         if not given.items:
             return
         received = micros(self._now())
-        client, tenant = caller.issuer or "", self._names.tenant(caller)
+        client, tenant = self.whose(caller)
         rows = [
             self._row(item)
             | {

@@ -7,6 +7,7 @@ derived from the same secret (AES-256-GCM).
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
@@ -26,6 +27,7 @@ from service.trust import Caller
 
 _FILE = "repletion.secret"
 _SEALED = {"alg": "dir", "enc": "A256GCM"}
+_HEADER = base64.urlsafe_b64encode(msgspec.json.encode(_SEALED)).decode().rstrip("=")
 _NO_ID = "/?"  # how cards.resource.name ends for a resource without an id
 
 
@@ -100,12 +102,14 @@ class Pseudonyms:
         """Free text of a client, encrypted; None for none."""
         if not value:
             return None
-        return jwe.encrypt_compact(_SEALED, msgspec.json.encode(value), self._seal).encode()
+        whole = jwe.encrypt_compact(_SEALED, msgspec.json.encode(value), self._seal)
+        # Without the header, which is always the same: nothing of it is believed later.
+        return whole.removeprefix(_HEADER).encode()
 
     def open(self, sealed: bytes) -> dict[str, str] | None:
         """What was sealed; None when it was with another secret."""
         try:
-            plain = jwe.decrypt_compact(sealed, self._seal).plaintext
+            plain = jwe.decrypt_compact(_HEADER.encode() + sealed, self._seal).plaintext
             return msgspec.json.decode(plain or b"", type=dict[str, str])
         except (JoseError, ValueError):
             return None
