@@ -6,6 +6,7 @@ import io
 import json
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Table, select
+from sqlalchemy import Table, event, select
 
 from service.app import create_app
 from service.memory import Memory, Pseudonyms, read_key
@@ -299,6 +300,25 @@ def test_one_bad_item_of_many_costs_only_itself(one: Instance) -> None:
     assert len(one.rows(feedback)) == 2
 
 
+def test_a_great_many_items(one: Instance) -> None:
+    items = [one.item(str(uuid4())) for _ in range(1_800)]
+    assert one.send(f"{VIEW}/feedback", {"feedback": items}).status_code == 200
+    assert len(one.rows(feedback)) == 1_800
+
+
+def test_the_same_items_at_once_in_any_order(one: Instance, two: Instance) -> None:
+    items = [one.item(str(uuid4())) for _ in range(200)]
+
+    def post(call: int) -> int:
+        value = {"feedback": items if call % 2 else items[::-1]}
+        status: int = (one, two)[call % 2].send(f"{VIEW}/feedback", value).status_code
+        return status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(post, range(24))) == {200}
+    assert len(one.rows(feedback)) == 200
+
+
 def test_reasons_and_comments(one: Instance) -> None:
     (card,) = one.cards(request())
     ours = {"code": "renal-plan-agreed", "system": "urn:repletion:override-reason"}
@@ -344,6 +364,42 @@ def test_the_database_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert instance.cards(request())
     assert len(instance.rows(shown)) == 1
     instance.close()
+
+
+def test_a_fault_of_ours_costs_no_card(one: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("Zq9-secret")
+
+    lost, unknown = counted("repletion_shown_lost"), counted("repletion_quiet_unknown")
+    monkeypatch.setattr(Pseudonyms, "patient", fail)
+    assert one.cards(request())
+    assert counted("repletion_shown_lost") == lost + 1
+    assert counted("repletion_quiet_unknown") == unknown + 1
+    assert '"error":"RuntimeError"' in one.out.getvalue()
+    assert "Zq9" not in one.out.getvalue()
+
+
+def test_the_question_of_a_hook_uses_the_indexes(tmp_path: Path) -> None:
+    one = Instance(f"sqlite:///{tmp_path}/store.db", tmp_path)
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        one.memory._quick.engine,
+        "before_cursor_execute",
+        lambda _c, _k, statement, parameters, *_: asked.append((statement, parameters)),
+    )
+    (card,) = one.cards(request())
+    one.answer(card["uuid"])
+    one.cards(request())
+    asked = [(s, p) for s, p in asked if s.startswith("SELECT")]
+    assert len(asked) == 3  # one each, and whose else the card is when there is an answer
+    for statement, parameters in asked:
+        plan = one.store.read(
+            lambda c, s=statement, p=parameters: c.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {s}", p
+            ).all()
+        )
+        assert not [row for row in plan if row[-1].startswith("SCAN")], plan
+    one.close()
 
 
 def test_the_queue_is_bounded_and_never_waits() -> None:
@@ -408,25 +464,25 @@ def test_in_jwt_mode_it_must_be_given(tmp_path: Path) -> None:
 
 def test_a_copied_database_tells_nobody_who_it_is(tmp_path: Path) -> None:
     instance = Instance(f"sqlite:///{tmp_path}/store.db", tmp_path)
-    value = json.loads(json.dumps(request()).replace("p1", "Zq9-4711"))
-    value["prefetch"]["patient"] = patient("Zq9-4711") | {"name": [{"family": "Zq9-Sample"}]}
+    value = json.loads(json.dumps(request()).replace("p1", "Zq9x7-4711"))
+    value["prefetch"]["patient"] = patient("Zq9x7-4711") | {"name": [{"family": "Zq9x7-Sample"}]}
     value["prefetch"]["magnesium"]["entry"][0]["resource"] |= {
-        "id": "Zq9-result",
+        "id": "Zq9x7-result",
         "valueQuantity": {"value": 1.0731, "unit": "mg/dL"},
     }
     order = build_request("order-sign", "Mg 1.1 mg/dL | draft: MgSO4 8.01 g IV over 300 min")
-    order = json.loads(json.dumps(order).replace("draft-0", "Zq9-draft"))
+    order = json.loads(json.dumps(order).replace("draft-0", "Zq9x7-draft"))
     (card,) = instance.cards(value)
     instance.cards(order)
-    reason = {"code": "Zq9", "display": "Zq9"}
-    given = {"reason": reason, "userComment": "Zq9"}
+    reason = {"code": "Zq9x7", "display": "Zq9x7"}
+    given = {"reason": reason, "userComment": "Zq9x7"}
     assert instance.answer(card["uuid"], overrideReason=given).status_code == 200
     assert instance.cards(value) == []
     assert len(instance.rows(shown)) == 3
     files = list(tmp_path.glob("store.db*"))
     content = b"".join(path.read_bytes() for path in files)
     assert card["uuid"].encode() in content  # it was looked for in the right place
-    for needle in (b"Zq9", b"4711", b"1.0731", b"8.01", b"Sample", b"Practitioner", b"d1577c69"):
+    for needle in (b"Zq9x7", b"1.0731", b"8.01", b"Sample", b"Practitioner", b"d1577c69"):
         assert needle not in content
     instance.close()
 

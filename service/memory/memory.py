@@ -28,6 +28,8 @@ from service.trust import Caller
 
 # For what a hook can do without: its answer waits no longer.
 _QUICK_S = 0.3
+# Feedback items in one transaction: nobody waits long for a great one.
+_AT_ONCE = 500
 _OTHER = "another"  # a result or draft that is not at hand: equal to none
 _EARLIER = timedelta(days=1)  # how long after it was shown a card may still be answered
 
@@ -67,6 +69,18 @@ class Memory:
         A store that does not answer in time is as if nothing had been answered: advice that is
         repeated is better than advice withheld.
         """
+        try:
+            return self._answered(caller, request, evidence, protocol)
+        except StoreDown:
+            pass
+        except Exception as error:  # a fault of ours here must not cost the card
+            self._observer.fault(error)
+        self._observer.not_remembered()
+        return ()
+
+    def _answered(
+        self, caller: Caller, request: HookRequest, evidence: Evidence, protocol: Protocol
+    ) -> tuple[Answered, ...]:
         limit = protocol.file.limit
         span = max(
             timedelta(hours=float(limit.quiet.value)),
@@ -105,14 +119,10 @@ class Memory:
             )
             .order_by(shown.c.card)
         )
-        try:
-            rows = self._quick.read(lambda c: c.execute(query).all())
-            if not rows:
-                return ()
-            shared = self._shared({row.card for row in rows}, patient, client, tenant)
-        except StoreDown:
-            self._observer.not_remembered()
+        rows = self._quick.read(lambda c: c.execute(query).all())
+        if not rows:
             return ()
+        shared = self._shared({row.card for row in rows}, patient, client, tenant)
         at_hand = _AtHand(self._names, patient, request, evidence)
         return tuple(
             answered
@@ -151,7 +161,7 @@ class Memory:
     def take(self, given: Feedback, caller: Caller, correlation: str) -> None:
         """Stores the items, on the disk when it returns; repeats change nothing.
 
-        Raises StoreDown, and then none is stored.
+        Raises StoreDown: then not all are stored, and the client sends all again.
         """
         if not given.items:
             return
@@ -170,14 +180,18 @@ class Memory:
         ]
         make = sqlite.insert if self._store.is_sqlite else postgresql.insert
         store = make(feedback).on_conflict_do_nothing()
+        # In one order for everybody: of two calls with the same items neither waits for ever.
+        rows.sort(key=lambda row: (row["card"], row["outcome"], row["outcome_at"]))
 
-        def run(connection: Connection) -> None:
-            standings = _standings(connection, {row["card"] for row in rows}, client, tenant)
+        def run(connection: Connection, some: list[dict[str, Any]]) -> None:
+            standings = _standings(connection, {row["card"] for row in some}, client, tenant)
             connection.execute(
-                store, [row | {"standing": standings.get(row["card"], "unknown")} for row in rows]
+                store, [row | {"standing": standings.get(row["card"], "unknown")} for row in some]
             )
 
-        self._store.write(run)
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            self._store.write(lambda c, s=some: run(c, s))  # type: ignore[misc]
 
     def _row(self, item: FeedbackItem) -> dict[str, Any]:
         return {
@@ -197,15 +211,12 @@ def micros(moment: datetime) -> int:
 
 def _standings(connection: Connection, cards: set[str], client: str, tenant: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    named = sorted(cards)
-    for start in range(0, len(named), 500):  # databases bound the parameters of a statement
-        query = select(shown.c.card, shown.c.client, shown.c.tenant).distinct()
-        query = query.where(shown.c.card.in_(named[start : start + 500]))
-        for card, whose, where in connection.execute(query):
-            if (whose, where) == (client, tenant):
-                found[card] = "known"
-            else:
-                found.setdefault(card, "foreign")
+    query = select(shown.c.card, shown.c.client, shown.c.tenant).distinct()
+    for card, whose, where in connection.execute(query.where(shown.c.card.in_(cards))):
+        if (whose, where) == (client, tenant):
+            found[card] = "known"
+        else:
+            found.setdefault(card, "foreign")
     return found
 
 

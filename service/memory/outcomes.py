@@ -17,6 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, and_, func, select
 
 from cards.card import OVERRIDE_REASONS
@@ -251,7 +252,8 @@ def explain_call(store: Store, correlation: str, protocol: Protocol) -> list[str
             f"  rules: {row.rules}",
         ]
         if row.protocol_hash == protocol.hash:
-            rules = dict.fromkeys(part.split('"')[1] for part in row.findings.split("[")[2:])
+            findings = msgspec.json.decode(row.findings, type=list[tuple[str, str | None]])
+            rules = dict.fromkeys(rule for rule, _ in findings)
             lines += [f"  {rule}: {protocol.rule(rule).title}" for rule in rules]
         else:
             lines.append("  the protocol in force now is another; the rules of then: see its file")
