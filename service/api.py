@@ -193,13 +193,13 @@ def add_routes(app: Flask, service: Service) -> None:
         if service_id in SERVICES:
             line.service = service_id
         taken = read_feedback(_body(line, service.settings.max_body), service_id)
-        line.feedback = len(taken.items)
         if service.memory is not None:
             try:
                 service.memory.take(taken, g.caller, line.correlation_id)
             except StoreDown:
                 line.store = "down"
                 raise NotReady from None
+        line.feedback = len(taken.items)
         service.observer.feedback(service_id, [item.outcome for item in taken.items])
         if taken.bad:
             raise BadRequest(*taken.bad)

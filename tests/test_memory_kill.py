@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -157,6 +158,31 @@ def test_what_was_shown_is_stored_before_an_orderly_end(tmp_path: Path) -> None:
     count = store.read(lambda c: c.execute(select(func.count()).select_from(shown)).scalar_one())
     store.engine.dispose()
     assert count == 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_servers_on_one_database(kind: str, tmp_path: Path) -> None:
+    """Over HTTP: overridden at one is quiet at the other, both workers of it."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with database(kind, tmp_path) as url, ExitStack() as stack:
+        given = {"database_url": url, "secret": "the same on both machines"}
+        one = stack.enter_context(serving(tmp_path / "a", 2, **given))
+        two = stack.enter_context(serving(tmp_path / "b", 2, **given))
+
+        def cards(server: Server, of: str = "https://a.example.org") -> list[dict[str, Any]]:
+            value = body(request(hookInstance=str(uuid4()), fhirServer=of))
+            answer = server.call("POST", "/cds-services/magnesium-patient-view", value)
+            found: list[dict[str, Any]] = json.loads(answer[1])["cards"]
+            return found
+
+        (card,) = cards(one)
+        time.sleep(0.5)  # the row is on its way; a clinician takes longer
+        item = {"card": card["uuid"], "outcome": "overridden"}
+        item["outcomeTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert one.call("POST", PATH, body({"feedback": [item]})) == (200, b"{}")
+        assert [cards(two) for _ in range(4)] == [[]] * 4
+        assert cards(two, "https://b.example.org")
 
 
 # --- an older schema ---------------------------------------------------------------------------
