@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, insert, select
+from sqlalchemy import Connection, and_, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cards.evidence import Answered, Evidence
@@ -32,6 +32,38 @@ _QUICK_S = 0.3
 _AT_ONCE = 500
 _OTHER = "another"  # a result or draft that is not at hand: equal to none
 _EARLIER = timedelta(days=1)  # how long after it was shown a card may still be answered
+
+# Made once: a hook has about a millisecond.
+_ANSWERS = (
+    select(
+        shown.c.card,
+        shown.c.at,
+        shown.c.findings,
+        shown.c.result,
+        shown.c.band,
+        shown.c.alarms,
+        feedback.c.outcome,
+        feedback.c.outcome_at,
+        feedback.c.received,
+    )
+    .join(
+        feedback,
+        and_(
+            feedback.c.card == shown.c.card,
+            feedback.c.client == shown.c.client,
+            feedback.c.tenant == shown.c.tenant,
+        ),
+    )
+    .where(
+        shown.c.patient == bindparam("patient"),
+        shown.c.client == bindparam("client"),
+        shown.c.tenant == bindparam("tenant"),
+        shown.c.at >= bindparam("shown_since"),
+        shown.c.state == "shown",
+        feedback.c.received >= bindparam("answered_since"),
+    )
+    .order_by(shown.c.card)
+)
 
 
 class Memory:
@@ -89,37 +121,14 @@ class Memory:
         since = self._now() - span
         patient = self._names.patient(caller, request)
         client, tenant = self.whose(caller)
-        query = (
-            select(
-                shown.c.card,
-                shown.c.at,
-                shown.c.findings,
-                shown.c.result,
-                shown.c.band,
-                shown.c.alarms,
-                feedback.c.outcome,
-                feedback.c.outcome_at,
-                feedback.c.received,
-            )
-            .join(
-                feedback,
-                and_(
-                    feedback.c.card == shown.c.card,
-                    feedback.c.client == shown.c.client,
-                    feedback.c.tenant == shown.c.tenant,
-                ),
-            )
-            .where(
-                shown.c.patient == patient,
-                shown.c.at >= micros(since - _EARLIER),
-                shown.c.client == client,
-                shown.c.tenant == tenant,
-                shown.c.state == "shown",
-                feedback.c.received >= micros(since),
-            )
-            .order_by(shown.c.card)
-        )
-        rows = self._quick.read(lambda c: c.execute(query).all())
+        asked = {
+            "patient": patient,
+            "client": client,
+            "tenant": tenant,
+            "shown_since": micros(since - _EARLIER),
+            "answered_since": micros(since),
+        }
+        rows = self._quick.read(lambda c: c.execute(_ANSWERS, asked).all())
         if not rows:
             return ()
         shared = self._shared({row.card for row in rows}, patient, client, tenant)

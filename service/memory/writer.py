@@ -17,6 +17,7 @@ Loss = Literal["full", "down", "fault"]
 
 _HELD = 10_000  # rows; about 10 MB
 _BATCH = 500
+_GATHER_S = 0.1
 _TRIES = 3
 _AGAIN_S = 1.0
 _END_S = 5.0  # at the end of a process, for what is still queued
@@ -71,18 +72,24 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            taken = [self._queue.get()]
-            while len(taken) < _BATCH:
-                try:
-                    taken.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
+            taken = self._gathered()
             rows = [row for row in taken if isinstance(row, dict)]
             if rows:
                 self._store(rows)
             for event in taken:
                 if isinstance(event, threading.Event):
                     event.set()
+
+    def _gathered(self) -> list[Row | threading.Event]:
+        """What comes within a moment, from the first row on: one transaction for many calls."""
+        taken = [self._queue.get()]
+        end = time.monotonic() + _GATHER_S
+        while len(taken) < _BATCH and not isinstance(taken[-1], threading.Event):
+            try:
+                taken.append(self._queue.get(timeout=max(0.0, end - time.monotonic())))
+            except queue.Empty:
+                break
+        return taken
 
     def _store(self, rows: list[Row]) -> None:
         for left in reversed(range(_TRIES)):
