@@ -243,13 +243,13 @@ def add_routes(app: Flask, service: Service) -> None:
         )
 
     def outcomes() -> Response:
-        if service.store is None or service.memory is None:
+        if service.memory is None:
             raise NotReady
         caller: Caller = g.caller
         # A client sees its own: what another hospital does with its cards is not its business.
         whose = None if caller.issuer is None else service.memory.whose(caller)
         try:
-            page = read_outcomes(service.store, whose=whose).as_html()
+            page = read_outcomes(service.memory.reports, whose=whose).as_html()
         except StoreDown:
             g.line.store = "down"
             raise NotReady from None

@@ -172,7 +172,7 @@ def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
             click.echo("\n".join(lines))
             return
         since = None if days is None else datetime.now(UTC) - timedelta(days=days)
-        found = read_outcomes(store, since)
+        found = read_outcomes(store.waiting(600.0), since)
         click.echo(found.as_csv() if as_csv else found.as_text(), nl=not as_csv)
 
 

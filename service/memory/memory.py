@@ -28,6 +28,7 @@ from service.trust import Caller
 
 # For what a hook can do without: its answer waits no longer.
 _QUICK_S = 0.3
+_REPORT_S = 10.0
 # Feedback items in one transaction: nobody waits long for a great one.
 _AT_ONCE = 500
 _OTHER = "another"  # a result or draft that is not at hand: equal to none
@@ -73,6 +74,7 @@ class Memory:
         self, store: Store, names: Pseudonyms, now: Callable[[], datetime], observer: Observer
     ) -> None:
         self._store, self._quick = store, store.waiting(_QUICK_S)
+        self.reports = store.waiting(_REPORT_S)  # for the page of outcomes
         self._names, self._now, self._observer = names, now, observer
         self._writer = Writer(self._write, self._lost)
 
@@ -164,6 +166,7 @@ class Memory:
     def close(self) -> None:
         """Hangs up. A later call connects again."""
         self._quick.engine.dispose()
+        self.reports.engine.dispose()
 
     # --- feedback ---------------------------------------------------------------------------
 

@@ -29,7 +29,6 @@ from service.tables import feedback, shown
 _WEEK = 7 * 24 * 3600 * 1_000_000
 _MONDAY = 4 * 24 * 3600 * 1_000_000  # the first one after 1970-01-01, a Thursday
 _Z = 1.959964  # 95 %
-_PATIENCE_S = 30.0
 _REASONS = dict(OVERRIDE_REASONS)
 
 
@@ -156,8 +155,11 @@ def wilson(hits: int, of: int) -> tuple[float, float, float]:
 def read_outcomes(
     store: Store, since: datetime | None = None, whose: tuple[str, str] | None = None
 ) -> Outcomes:
-    """The Outcomes of cards since a moment, of one (client, tenant) or all. Raises StoreDown."""
-    counts = store.waiting(_PATIENCE_S).read(lambda c: c.execute(_counts(since, whose)).all())
+    """The Outcomes of cards since a moment, of one (client, tenant) or all. Raises StoreDown.
+
+    The database counts: give it a store that waits some seconds (Store.waiting).
+    """
+    counts = store.read(lambda c: c.execute(_counts(since, whose)).all())
     unplaced = {"foreign": 0, "unknown": 0}
     query = select(feedback.c.standing, func.count()).group_by(feedback.c.standing)
     query = query.where(*_of(feedback.c, feedback.c.received, since, whose))
