@@ -39,7 +39,12 @@ def result_key(assessment: Assessment) -> str:
 
 def draft_key(draft: DraftOrder | None) -> str | None:
     """Identifies a draft by its content: the identical draft, not merely its id."""
-    return hashlib.sha256(draft.raw).hexdigest() if draft is not None and draft.raw else None
+    return digest(draft.raw) if draft is not None and draft.raw else None
+
+
+def digest(draft: bytes) -> str:
+    """The key of a draft as received."""
+    return hashlib.sha256(draft).hexdigest()
 
 
 def alarms(assessment: Assessment) -> frozenset[str]:

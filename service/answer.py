@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
@@ -24,13 +24,15 @@ _TEST_CLOCK = "TEST CLOCK"
 
 @dataclass(frozen=True, slots=True, repr=False)  # as HookRequest
 class Answer:
-    """``body`` is what is sent; the rest is what it rests on.
+    """``body`` is what is sent, ``decided`` what is sent when the mode is "live"; the rest is
+    what it rests on.
 
     ``now`` is the moment that was decided for: with the last-result clock it is not the one
     that was given.
     """
 
     body: bytes
+    decided: bytes
     decision: cards.Decision
     request: HookRequest
     evidence: Evidence
@@ -45,7 +47,7 @@ def answer(
     protocol: Protocol | None = None,
     *,
     fetch: Fetch = fetch_nothing,
-    answered: Callable[[HookRequest], Sequence[Answered]] | None = None,
+    answered: Callable[[HookRequest, Evidence], Sequence[Answered]] | None = None,
     mode: Mode = "live",
     clock: Clock = "system",
 ) -> Answer:
@@ -62,17 +64,21 @@ def answer(
         raise ValueError("now needs a time zone")
     protocol = protocol or _standard()
     request = read_hook(body, service_id)
-    evidence, orders = gather(
-        request, protocol, fetch=fetch, answered=answered(request) if answered else ()
-    )
-    if evidence.patient is None and cards.needs_patient(orders):
+    evidence, orders = gather(request, protocol, fetch=fetch)
+    needed = cards.needs_patient(orders)
+    if evidence.patient is None and needed:
         raise PatientMissing
+    before = answered(request, evidence) if answered is not None and needed else ()
     banner = None
     if clock == "last-result":
-        now, banner = _last_result(evidence, now), _TEST_CLOCK
+        then, banner = _last_result(evidence, now), _TEST_CLOCK
+        # People answer in their own time, also where the patient's stands still.
+        before, now = [replace(a, at=a.at - (now - then)) for a in before], then
+    evidence = replace(evidence, answered=tuple(before))
     decision = cards.decide(evidence, orders, protocol, now, banner=banner)
-    sent = _SILENT if mode == "shadow" else decision.response()
-    return Answer(sent, decision, request, evidence, protocol, now)
+    decided = decision.response()
+    sent = _SILENT if mode == "shadow" else decided
+    return Answer(sent, decided, decision, request, evidence, protocol, now)
 
 
 @cache

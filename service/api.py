@@ -9,7 +9,7 @@ without them a web client cannot read it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,11 +22,13 @@ from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from cards import protocol as protocols
+from cards.evidence import Answered, Evidence
 from cards.protocol import Protocol
 from service.answer import Mode, answer
 from service.discovery import discovery
 from service.errors import (
     BadRequest,
+    NotReady,
     ServiceError,
     TooLarge,
     Unexpected,
@@ -36,8 +38,10 @@ from service.errors import (
 )
 from service.feedback import read_feedback
 from service.gather import Fetch, fetch_nothing
-from service.hooks import SERVICES
+from service.hooks import SERVICES, HookRequest
 from service.limit import Limiter
+from service.memory import Memory
+from service.memory.outcomes import read_outcomes
 from service.observe import (
     CONTENT_TYPE,
     Observer,
@@ -49,7 +53,7 @@ from service.observe import (
 )
 from service.openapi import openapi
 from service.settings import Settings
-from service.store import Store
+from service.store import Store, StoreDown
 from service.trust import ANYONE, Caller, Refused
 
 JSON = "application/json"
@@ -78,7 +82,7 @@ class Service:
     """What the routes work with; made once, shared by all threads.
 
     ``authenticate`` returns the Caller or raises NotAuthenticated; ``fetch`` asks the caller's
-    FHIR server; ``store`` is None where nothing is kept.
+    FHIR server; ``store`` and ``memory`` are None where nothing is kept.
     """
 
     settings: Settings
@@ -88,6 +92,7 @@ class Service:
     authenticate: Callable[[Request], Caller] = _let_in
     fetch: Fetch = fetch_nothing
     store: Store | None = None
+    memory: Memory | None = None
     limiter: Limiter = field(init=False)
     origins: frozenset[str] = field(init=False)
 
@@ -156,14 +161,16 @@ def add_routes(app: Flask, service: Service) -> None:
             raise UnknownService
         line: RequestLine = g.line
         line.service = service_id
-        settings, caller = service.settings, g.caller
+        settings, caller, memory = service.settings, g.caller, service.memory
+        protocol = service.protocol_of(caller)
         line.mode = service.mode_of(caller)
         given = answer(
             _body(line, settings.max_body),
             service_id,
             service.now(),
-            service.protocol_of(caller),
+            protocol,
             fetch=service.fetch,
+            answered=None if memory is None else _answered(memory, caller, protocol),
             mode=line.mode,
             clock=settings.clock,
         )
@@ -175,6 +182,8 @@ def add_routes(app: Flask, service: Service) -> None:
         line.unread, line.set_aside = len(evidence.unread), len(evidence.set_aside)
         service.observer.cards(service_id, [card.indicator for card in decision.cards])
         service.observer.unread([lost.need for lost in evidence.unread])
+        if memory is not None:
+            memory.remember(given, caller, line.mode, line.correlation_id)
         response = _json(given.body)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -184,8 +193,13 @@ def add_routes(app: Flask, service: Service) -> None:
         if service_id in SERVICES:
             line.service = service_id
         taken = read_feedback(_body(line, service.settings.max_body), service_id)
+        if service.memory is not None:
+            try:
+                service.memory.take(taken, g.caller, line.correlation_id)
+            except StoreDown:
+                line.store = "down"
+                raise NotReady from None
         line.feedback = len(taken.items)
-        # Not stored yet (service.feedback); counted, so that nothing is pretended.
         service.observer.feedback(service_id, [item.outcome for item in taken.items])
         if taken.bad:
             raise BadRequest(*taken.bad)
@@ -228,6 +242,21 @@ def add_routes(app: Flask, service: Service) -> None:
             protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
         )
 
+    def outcomes() -> Response:
+        if service.memory is None:
+            raise NotReady
+        caller: Caller = g.caller
+        # A client sees its own: what another hospital does with its cards is not its business.
+        whose = None if caller.issuer is None else service.memory.whose(caller)
+        try:
+            page = read_outcomes(service.memory.reports, whose=whose).as_html()
+        except StoreDown:
+            g.line.store = "down"
+            raise NotReady from None
+        response = Response(page, mimetype="text/html")
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     def start_page() -> Response:
         return Response(_START.format(title=escape(service.protocol.title)), mimetype="text/html")
 
@@ -239,6 +268,7 @@ def add_routes(app: Flask, service: Service) -> None:
     route("/readyz", readyz)
     route("/metrics", metrics_text)
     route("/protocol", protocol_text)
+    route("/outcomes", outcomes)
     route("/", start_page)
 
 
@@ -247,10 +277,20 @@ _START = """<!doctype html>
 <h1>Repletion</h1>
 <p>A CDS Hooks service for magnesium replacement. Protocol: {title}.</p>
 <ul><li><a href="protocol">what it decides</a></li>
+<li><a href="outcomes">what became of its cards</a></li>
 <li><a href="cds-services">its CDS Hooks services</a></li>
 <li><a href="openapi.json">its description for machines</a></li></ul>
 </body></html>
 """
+
+
+def _answered(
+    memory: Memory, caller: Caller, protocol: Protocol
+) -> Callable[[HookRequest, Evidence], Sequence[Answered]]:
+    def answered(request: HookRequest, evidence: Evidence) -> Sequence[Answered]:
+        return memory.answered(caller, request, evidence, protocol)
+
+    return answered
 
 
 def _json(body: bytes, status: int = 200) -> Response:

@@ -12,6 +12,7 @@ from service.api import Service, add_routes
 from service.ehr import Ehr, read_hosts
 from service.errors import NotAuthenticated
 from service.gather import Fetch
+from service.memory import Memory, Pseudonyms, read_key
 from service.observe import Observer
 from service.protocol import load_protocol
 from service.settings import Settings
@@ -40,6 +41,8 @@ def create_app(
     now = now or (lambda: datetime.now(settings.timezone))
     observer = observer or Observer()
     hosts = read_hosts(settings.fhir_hosts)
+    memory = None if store is None else _memory(settings, store, now, observer)
+    app.extensions["memory"] = memory
     service = Service(
         settings=settings,
         protocol=protocol or load_protocol(settings.protocol),
@@ -48,9 +51,16 @@ def create_app(
         authenticate=_authenticate(settings, clients, store, now),
         fetch=fetch or Ehr(hosts, settings.fhir_deadline_s, witness=observer),
         store=store,
+        memory=memory,
     )
     add_routes(app, service)
     return app
+
+
+def _memory(
+    settings: Settings, store: Store, now: Callable[[], datetime], observer: Observer
+) -> Memory:
+    return Memory(store, Pseudonyms(read_key(settings, store)), now, observer)
 
 
 def _authenticate(

@@ -1,10 +1,15 @@
-"""The command line: serve, decide, protocol. Imports what a command needs when it runs."""
+"""The command line: serve, decide, protocol, outcomes, store.
+
+Imports what a command needs when it runs.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +17,7 @@ import click
 
 if TYPE_CHECKING:
     from cards.protocol import Protocol
+    from service.store import Store
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -148,6 +154,99 @@ def new(file: Path, name: str | None, short: bool) -> None:
     except OSError as error:
         raise _Refusal(f"{file}: {error.strerror}") from None
     click.echo(f"{file} written: change it, then run: repletion protocol check {file}")
+
+
+@main.command()
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
+@click.option("--days", type=click.IntRange(1), help="Cards of the last days only.")
+@click.option("--correlation", metavar="ID", help="Tell what one call said, and why.")
+def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
+    """What became of the cards: shown, accepted, overridden, ignored."""
+    from service.memory.outcomes import explain_call, read_outcomes
+
+    with _store() as store:
+        if correlation is not None:
+            lines = explain_call(store, correlation, _protocol(None))
+            if not lines:
+                raise _Refusal(f"{correlation}: no card was shown, hushed or kept for that call")
+            click.echo("\n".join(lines))
+            return
+        since = None if days is None else datetime.now(UTC) - timedelta(days=days)
+        found = read_outcomes(store.waiting(600.0), since)
+        click.echo(found.as_csv() if as_csv else found.as_text(), nl=not as_csv)
+
+
+@main.group()
+def store() -> None:
+    """Prune, check or back up the store (REPLETION_DATABASE_URL)."""
+
+
+@store.command()
+@click.option("--older-than", required=True, metavar="DAYS", help="For example 90d.")
+def prune(older_than: str) -> None:
+    """Delete the cards and the feedback that are older."""
+    from service.upkeep import prune as delete
+    from service.upkeep import read_age
+
+    try:
+        age = read_age(older_than)
+    except ValueError as error:
+        raise _Refusal(f"--older-than {older_than}: {error}") from None
+    with _store() as opened:
+        for name, count in delete(opened, datetime.now(UTC) - age).items():
+            click.echo(f"{name}: {count} rows deleted")
+
+
+@store.command("check")
+def check_store() -> None:
+    """Say whether the store is whole, and what it holds."""
+    from service.upkeep import UpkeepError
+    from service.upkeep import check as checked
+
+    with _store() as opened:
+        try:
+            for line in checked(opened):
+                click.echo(line)
+        except UpkeepError as error:
+            raise _Refusal(str(error)) from None
+        click.echo(f"{opened.name}: whole")
+
+
+@store.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the store to FILE, which must not exist, while the service goes on.
+
+    Keep REPLETION_SECRET (or the file repletion.secret) elsewhere: without it the copy tells
+    nobody who it is about, and nothing is recognised after it is restored.
+    """
+    from service.upkeep import UpkeepError
+    from service.upkeep import backup as copy
+
+    with _store() as opened:
+        try:
+            copy(opened, file)
+        except UpkeepError as error:
+            raise _Refusal(str(error)) from None
+        click.echo(f"{file} written")
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    """The store of the settings, its schema that of this version."""
+    from service.settings import SettingsError, read_settings
+    from service.store import Store, StoreDown
+
+    try:
+        opened = Store(read_settings().database_url)
+        if opened.file is not None and not opened.file.exists():
+            raise _Refusal(f"{opened.file}: there is no such database")
+        opened.migrate()
+        yield opened
+    except SettingsError as error:
+        raise _Refusal(str(error)) from None
+    except StoreDown as error:
+        raise _Refusal(f"The database did not do it: {error}") from None
 
 
 class _Refusal(click.ClickException):

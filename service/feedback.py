@@ -1,20 +1,25 @@
 """Feedback: what clinicians did with cards, as a client reports it.
 
-Until the memory issue brings the store, feedback is checked and counted (metrics) and then
-forgotten: no quiet period follows from it yet.
+Read here, stored by service.memory. What is free text may be about a patient: it is sealed there
+and never logged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from cards.card import OVERRIDE_REASONS, REASON_SYSTEM
 from service.errors import BadRequest, Issue, UnknownService
 from service.hooks import SERVICES
 from service.schema import complaints, explain
+
+CLIENTS_OWN = "client's own"
+_OURS = frozenset(code for code, _ in OVERRIDE_REASONS)
 
 
 class AcceptedSuggestion(Struct, frozen=True):
@@ -28,9 +33,8 @@ class ReasonCode(Struct, frozen=True):
 
 
 class OverrideReason(Struct, frozen=True):
-    """``userComment`` is free text about a patient: it is not read."""
-
     reason: ReasonCode | None = None
+    userComment: str | None = None
 
 
 class FeedbackItem(Struct, frozen=True):
@@ -41,6 +45,32 @@ class FeedbackItem(Struct, frozen=True):
     outcomeTimestamp: str
     acceptedSuggestions: list[AcceptedSuggestion] | None = None
     overrideReason: OverrideReason | None = None
+
+    @property
+    def at(self) -> datetime:
+        """``outcomeTimestamp``. Raises ValueError when there is no such time."""
+        return datetime.fromisoformat(self.outcomeTimestamp)
+
+    @property
+    def reason(self) -> str | None:
+        """The code of a reason that our cards offer; CLIENTS_OWN for any other."""
+        reason = self.overrideReason.reason if self.overrideReason is not None else None
+        if reason is None:
+            return None
+        ours = reason.system in (None, "", REASON_SYSTEM) and reason.code in _OURS
+        return reason.code if ours else CLIENTS_OWN
+
+    @property
+    def private(self) -> dict[str, str]:
+        """The free text: comment, and a reason that is not ours."""
+        given = self.overrideReason
+        if given is None:
+            return {}
+        words: dict[str, str | None] = {"comment": given.userComment}
+        if given.reason is not None and self.reason == CLIENTS_OWN:
+            reason = given.reason
+            words |= {"code": reason.code, "system": reason.system, "display": reason.display}
+        return {name: text for name, text in words.items() if text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +108,12 @@ def read_feedback(body: bytes, service_id: str) -> Feedback:
                 for w in wrong
             ]
         else:
-            items.append(msgspec.convert(item, FeedbackItem))
+            read = msgspec.convert(item, FeedbackItem)
+            try:
+                read.at.timestamp()
+            except (ValueError, OverflowError):
+                words = "is not a time that exists"
+                bad.append(Issue(words, f"/feedback/{position}/outcomeTimestamp"))
+            else:
+                items.append(read)
     return Feedback(service_id, tuple(items), tuple(bad))

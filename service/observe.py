@@ -93,6 +93,12 @@ _FETCH = Histogram(
 _UNFETCHED = Counter(
     "repletion_unfetched_total", "Needs that were asked for and not fetched", ["need", "reason"]
 )
+_SHOWN_LOST = Counter(
+    "repletion_shown_lost_total", "Rows of cards shown that were not stored", ["reason"]
+)
+_NOT_REMEMBERED = Counter(
+    "repletion_quiet_unknown_total", "Hook calls for which earlier answers could not be read"
+)
 _FEEDBACK = Counter("repletion_feedback_total", "Feedback items taken", ["service", "outcome"])
 
 
@@ -153,6 +159,14 @@ class Observer:
         """Counts feedback items."""
         for outcome in outcomes:
             _FEEDBACK.labels(service, outcome).inc()
+
+    def lost(self, rows: int, reason: str) -> None:
+        """Counts rows of cards shown that were not stored."""
+        _SHOWN_LOST.labels(reason).inc(rows)
+
+    def not_remembered(self) -> None:
+        """Counts a hook call that was answered as if nothing had been answered before."""
+        _NOT_REMEMBERED.inc()
 
     def event(self, name: str, **told: str | int | bool | None) -> None:
         """A line about the service itself (start, protocol, shutdown)."""

@@ -22,7 +22,7 @@ def openapi() -> bytes:
         }
         paths[f"/cds-services/{id_}/feedback"] = {
             "post": _post(
-                "Feedback: checked and counted; not stored yet",
+                "Feedback: stored when it is answered; a repeated item changes nothing",
                 "feedback",
                 _body("Taken", {"type": "object"}),
             )

@@ -31,6 +31,12 @@ PREFIX = "REPLETION_"
 _OF_TESTS = "REPLETION_TEST_"  # read by the test suite, not by the service
 
 
+JWT_NEEDS_A_KEY = (
+    "REPLETION_AUTH=jwt needs REPLETION_SECRET, the key under which patient ids are hashed: the"
+    " same on every machine, and never changed."
+)
+
+
 class SettingsError(Exception):
     """The service must not start; ``str()`` says why, one line a reason."""
 
@@ -96,7 +102,12 @@ class Settings(BaseSettings):
         description="requests a second of one client to one worker, in bursts up to twice that;"
         " 0: no limit; default 200 (jwt), no limit (open)",
     )
-    secret: SecretStr | None = Field(None, description="key under which patient ids are hashed")
+    secret: SecretStr | None = Field(
+        None,
+        description="key under which patient ids are hashed and comments sealed, at least 16"
+        " characters, the same on every machine; needed for jwt, else one is made and kept in the"
+        " file repletion.secret beside the database",
+    )
     mode: Literal["live", "shadow"] = Field(
         "live", description="shadow: decides as ever and answers no card"
     )
@@ -125,6 +136,13 @@ class Settings(BaseSettings):
         if self.clock == "last-result" and self.auth != "open":
             raise ValueError("REPLETION_CLOCK=last-result is for open mode on loopback only")
         return self
+
+    @field_validator("secret")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("has at least 16 characters")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -198,6 +216,8 @@ class Settings(BaseSettings):
     def _missing_for_jwt(self) -> Iterator[str]:
         if self.clients is None:
             yield "REPLETION_AUTH=jwt needs REPLETION_CLIENTS, the file of those who may call."
+        if self.secret is None:
+            yield JWT_NEEDS_A_KEY
         if self.base_url is None:
             yield (
                 "REPLETION_AUTH=jwt needs REPLETION_BASE_URL: a token counts only at the very URL"

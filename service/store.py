@@ -1,7 +1,7 @@
 """Store: what outlives a request. SQLAlchemy Core over SQLite (one machine) or PostgreSQL.
 
-Tables are made and changed by the migrations in ``service/migrations``, at start, under a lock;
-the ``Table`` objects here say what the newest migration leaves. Every transaction is short, and
+Tables (service.tables) are made and changed by the migrations in ``service/migrations``, at start,
+under a lock. Every transaction is short, and
 every wait is bounded: a database that is down costs a hook about a second, never its answer.
 """
 
@@ -19,16 +19,10 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     URL,
-    Column,
     Connection,
-    Double,
     Engine,
-    Index,
-    LargeBinary,
-    MetaData,
     NullPool,
     QueuePool,
-    Table,
     create_engine,
     delete,
     event,
@@ -40,20 +34,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.settings import SettingsError
+from service.tables import metadata, used_token
+
+__all__ = ["Store", "StoreDown", "metadata", "open_store", "used_token"]
 
 T = TypeVar("T")
-
-metadata = MetaData()
-
-used_token = Table(
-    "used_token",
-    metadata,
-    # SHA-256 over issuer and jti: fixed size, and nothing of the token is kept.
-    Column("key", LargeBinary(32), primary_key=True),
-    # Seconds since 1970, after which the token is refused for its age anyway.
-    Column("expires", Double, nullable=False),
-    Index("used_token_expires", "expires"),
-)
 
 # Seconds to wait for a lock, a connection or a statement.
 _WAIT_S = 2
@@ -75,19 +60,29 @@ class StoreDown(Exception):
 class Store:
     """One database. Made before the workers are forked; they share no connection."""
 
-    def __init__(self, url: str, *, connections: int = 4) -> None:
-        """``connections`` is the most that one process opens. Connects to nothing yet.
+    def __init__(self, url: str, *, connections: int = 4, wait: float = _WAIT_S) -> None:
+        """``connections`` is the most that one process opens, ``wait`` the seconds for a lock, a
+        connection or a statement. Connects to nothing yet.
 
         Raises SettingsError when the URL is none of ours.
         """
         self._url = _url(url)
-        self._connections = connections
-        self.engine = self._engine(_WAIT_S, pooled=True)
+        self._connections, self._wait = connections, wait
+        self.engine = self._engine(wait, pooled=True)
         # SQLite lets one write at a time: threads of one process queue here, in order, rather
         # than by polling the file, where the unlucky one starves.
         self._writing = threading.Lock() if self.is_sqlite else None
-        self._watch = _Watch(_WAIT_S)
+        self._watch = _Watch(wait)
         self._pruned = self._rests_until = float("-inf")
+
+    def waiting(self, wait: float) -> Store:
+        """The same database with connections of its own and another patience, in seconds."""
+        return Store(self._url.render_as_string(hide_password=False), wait=wait)
+
+    @property
+    def file(self) -> Path | None:
+        """The database's file; None for PostgreSQL."""
+        return Path(self._url.database or "") if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -206,7 +201,7 @@ class Store:
         if self._writing is None:
             yield
             return
-        if not self._writing.acquire(timeout=_WAIT_S):
+        if not self._writing.acquire(timeout=self._wait):
             raise StoreDown("no turn to write")
         try:
             yield
@@ -223,7 +218,7 @@ class Store:
             except (DBAPIError, PoolTimeout) as error:
                 lost = isinstance(error, DBAPIError) and error.connection_invalidated
                 # Found closed, not cut off by us for hanging: a new one may do better.
-                if left and lost and time.monotonic() - started < _WAIT_S / 2:
+                if left and lost and time.monotonic() - started < self._wait / 2:
                     continue
                 # Of a file only a lock can be waited for, and the next may get it.
                 if not self.is_sqlite and isinstance(error, (OperationalError, PoolTimeout)):
@@ -233,7 +228,7 @@ class Store:
 
     # --- engines ----------------------------------------------------------------------------
 
-    def _engine(self, wait: int, *, pooled: bool) -> Engine:
+    def _engine(self, wait: float, *, pooled: bool) -> Engine:
         options: dict[str, Any] = {"hide_parameters": True}  # no value in an error's text
         if pooled:
             options |= {
@@ -250,10 +245,15 @@ class Store:
             event.listen(engine, "connect", _sqlite_connection)
             event.listen(engine, "begin", _sqlite_begin)
             return engine
-        limits = f"-c statement_timeout={wait * 1000} -c lock_timeout={wait * 1000}"
+        limits = f"-c statement_timeout={wait * 1000:.0f} -c lock_timeout={wait * 1000:.0f}"
         return create_engine(
             self._url,
-            connect_args={"connect_timeout": wait, "options": limits, "tcp_user_timeout": 2000},
+            # Whole seconds, and the library takes 1 for 2.
+            connect_args={
+                "connect_timeout": max(2, int(wait)),
+                "options": limits,
+                "tcp_user_timeout": 2000,
+            },
             **options,
         )
 

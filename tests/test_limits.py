@@ -22,7 +22,7 @@ from tests import databases
 from tests.certificate import write_certificate
 from tests.contract.shapes import body, request
 from tests.server import Server, free_port, serving
-from tests.tokens import ISSUER, ec, signed, write_clients
+from tests.tokens import ISSUER, PATIENTS_KEY, ec, signed, write_clients
 
 VIEW = "/cds-services/magnesium-patient-view"
 pytestmark = [pytest.mark.loopback, pytest.mark.real_clock]
@@ -44,6 +44,7 @@ def guarded(folder: Path, workers: int = 1, **settings: object) -> Iterator[Serv
         "clients": write_clients(folder),
         "base_url": f"http://127.0.0.1:{port}",
         "proxies": "127.0.0.1",
+        "secret": PATIENTS_KEY,
         **settings,
     }
     with serving(folder, workers, port, **given) as server:
@@ -327,6 +328,7 @@ def test_jwt_mode_over_our_own_tls(tmp_path: Path) -> None:
         "auth": "jwt",
         "clients": write_clients(tmp_path),
         "base_url": f"https://localhost:{port}",
+        "secret": PATIENTS_KEY,
         "tls_cert": cert,
         "tls_key": key,
     }

@@ -23,7 +23,7 @@ FAST = "Mg 1.1 mg/dL | draft: Magnesium Sulfate (RxNorm 6585) 2 g IV over 5 min"
 def decided(hook: str, inputs: str, *answers: Answered) -> Decision:
     request = build_request(hook, inputs)
     body = json.dumps(request).encode()
-    return answer(body, SERVICE_IDS[hook], NOW, answered=lambda _: answers).decision
+    return answer(body, SERVICE_IDS[hook], NOW, answered=lambda *_: answers).decision
 
 
 def answered(rule: str, outcome: str = "overridden", hours: float = 2) -> Answered:

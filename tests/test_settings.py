@@ -90,8 +90,10 @@ def test_every_reason_is_told_and_no_value(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPLETION_SECRET", "s3cret")
+    monkeypatch.setenv("REPLETION_SECRET", "s3cret and long enough")
     assert "s3cret" not in repr(read_settings())
+    monkeypatch.setenv("REPLETION_SECRET", "s3cret")
+    assert refusal() == "REPLETION_SECRET: has at least 16 characters"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
@@ -110,6 +112,7 @@ JWT = {
     "auth": "jwt",
     "clients": Path(__file__),
     "base_url": "https://repletion.example.org",
+    "secret": "of the patients of tests",
     "proxies": ("10.0.0.1", "10.1.0.0/16"),
 }
 
@@ -119,6 +122,7 @@ JWT = {
     [
         ("clients", "needs REPLETION_CLIENTS"),
         ("base_url", "needs REPLETION_BASE_URL"),
+        ("secret", "needs REPLETION_SECRET"),
         ("proxies", "starts only with TLS"),
     ],
 )
@@ -142,7 +146,7 @@ def test_a_token_is_not_for_a_plain_url_except_on_loopback() -> None:
 def test_every_reason_not_to_start_is_told() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings(auth="jwt").check_start("0.0.0.0")
-    assert len(str(caught.value).splitlines()) == 3
+    assert len(str(caught.value).splitlines()) == 4
 
 
 @pytest.mark.parametrize(

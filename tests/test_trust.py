@@ -37,6 +37,7 @@ from tests.tokens import (
     JKU,
     OTHER,
     OTHER_JKU,
+    PATIENTS_KEY,
     b64,
     ec,
     hmac_signed,
@@ -70,7 +71,12 @@ class Desk:
         if not (folder / name).exists():
             shutil.copy(template(), folder / name)
         self.store: Any = Store(f"sqlite:///{folder / name}")
-        settings = Settings(auth="jwt", clients=write_clients(folder), base_url=f"{BASE}/")
+        settings = Settings(
+            auth="jwt",
+            clients=write_clients(folder),
+            base_url=f"{BASE}/",
+            secret=PATIENTS_KEY,
+        )
         self.app = create_app(
             settings, now=lambda: self.now, observer=Observer(self.out), store=self.store
         )
@@ -639,7 +645,7 @@ def test_protocol_and_mode_of_the_client(desk: Desk) -> None:
 def test_shadow_prevails(tmp_path: Path) -> None:
     path = write_clients(tmp_path)
     path.write_text(path.read_text().replace('mode = "shadow"', 'mode = "live"'))
-    settings = Settings(auth="jwt", clients=path, base_url=BASE, mode="shadow")
+    settings = Settings(auth="jwt", clients=path, base_url=BASE, mode="shadow", secret=PATIENTS_KEY)
     store = open_store(f"sqlite:///{tmp_path}/s.db")
     app = create_app(settings, now=lambda: NOW, observer=Observer(io.StringIO()), store=store)
     claims = {"iss": OTHER, "aud": BASE + VIEW, "exp": T0 + 300, "iat": T0, "jti": "1"}

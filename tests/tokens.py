@@ -15,6 +15,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
 Json = dict[str, Any]
+PATIENTS_KEY = "of the patients of tests"
 BASE = "https://repletion.example.org"
 ISSUER, OTHER = "https://ehr.example.org", "https://other.example.org"
 JKU, OTHER_JKU = f"{ISSUER}/jwks.json", f"{OTHER}/jwks.json"

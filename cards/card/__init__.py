@@ -2,12 +2,19 @@
 
 from datetime import datetime
 
-from cards.card.render import response_json
+from cards.card.render import NAMESPACE, OVERRIDE_REASONS, REASON_SYSTEM, response_json
 from cards.card.resources import order_templates
 from cards.card.validate import faults
 from cards.protocol import Protocol
 
-__all__ = ["faults", "protocol_faults", "response_json"]
+__all__ = [
+    "NAMESPACE",
+    "OVERRIDE_REASONS",
+    "REASON_SYSTEM",
+    "faults",
+    "protocol_faults",
+    "response_json",
+]
 
 
 def protocol_faults(protocol: Protocol, now: datetime) -> list[str]:

@@ -47,7 +47,7 @@ def make_plan(
     rules = tuple(
         dict.fromkeys(
             [
-                *(_shown_rule(f.rule) for f in findings),
+                *(shown_rule(f.rule) for f in findings),
                 *(stop.id.removesuffix("-unknown") for stop in _cited_stops(assessment, findings)),
                 *(regimen for regimen in _regimens(proposals)),
             ]
@@ -55,7 +55,7 @@ def make_plan(
     )
     sources = _sources(assessment, findings, proposals, protocol)
     return Plan(
-        rule=_shown_rule(lead.rule),
+        rule=shown_rule(lead.rule),
         indicator=lead.indicator or "info",
         summary=_summary(assessment, lead, proposals, protocol, banner),
         lines=detail_lines(assessment, findings, proposals, protocol, banner),
@@ -68,7 +68,7 @@ def make_plan(
     )
 
 
-def _shown_rule(rule: str) -> str:
+def shown_rule(rule: str) -> str:
     """The rule id as people know it: D1-sign is D1."""
     if rule in ("stop-info", "stop-warning"):
         return "H10"

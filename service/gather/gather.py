@@ -20,11 +20,11 @@ magnesium. Whatever key a resource came under, it is handed to the core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import cards
-from cards.evidence import NEEDS, Answered, Evidence, Gap, Need, Unread, collect
+from cards.evidence import NEEDS, Evidence, Gap, Need, Unread, collect
 from cards.orders import Orders
 from cards.protocol import Protocol
 from cards.resource import Entry, Resource
@@ -43,7 +43,6 @@ def gather(
     protocol: Protocol,
     *,
     fetch: Fetch = fetch_nothing,
-    answered: Sequence[Answered] = (),
 ) -> tuple[Evidence, Orders]:
     """Everything known of the patient of one call, and the question asked."""
     found = {key: list(entries_of(value)) for key, value in request.prefetch.items()}
@@ -87,7 +86,6 @@ def gather(
         unread,
         site_labs=protocol.site_labs,
         patient_urls=frozenset(_patient_urls(entries, request.patient_id)),
-        answered=answered,
     )
     return evidence, orders
 

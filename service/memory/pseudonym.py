@@ -1,0 +1,115 @@
+"""Pseudonyms: what the store holds instead of ids and free text.
+
+HMAC-SHA256 under REPLETION_SECRET: the same patient has the same hash on every machine with
+that secret, and a copied database tells nobody who it is. Comments are sealed with a key that is
+derived from the same secret (AES-256-GCM).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from service.hooks import HookRequest
+from service.settings import JWT_NEEDS_A_KEY, Settings, SettingsError
+from service.store import Store
+from service.trust import Caller
+
+_FILE = "repletion.secret"
+_SEALED = {"alg": "dir", "enc": "A256GCM"}
+_HEADER = base64.urlsafe_b64encode(msgspec.json.encode(_SEALED)).decode().rstrip("=")
+_NO_ID = "/?"  # how cards.resource.name ends for a resource without an id
+
+
+def read_key(settings: Settings, store: Store) -> bytes:
+    """The secret of the settings; in open mode else one that is made once and kept in a file
+    beside the database (in the working directory for PostgreSQL). Raises SettingsError."""
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    if settings.auth != "open":
+        raise SettingsError(JWT_NEEDS_A_KEY)
+    path = (store.file.parent if store.file is not None else Path()) / _FILE
+    try:
+        return _kept(path)
+    except OSError as error:
+        raise SettingsError(f"REPLETION_SECRET is not set, and {path}: {error.strerror}") from None
+
+
+def _kept(path: Path) -> bytes:
+    if not path.exists():
+        # Whole or not at all, and of two that start at once one wins.
+        made = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(made, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+    key = path.read_bytes().strip()
+    if len(key) < 16:
+        raise SettingsError(f"{path}: holds no key; remove it, or set REPLETION_SECRET")
+    return key
+
+
+class Pseudonyms:
+    """Made of one key. Each use has a key of its own, so no hash serves for another thing."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._seal = OctKey.import_key(hmac.digest(key, b"repletion seal", "sha256"))
+
+    def _hash(self, *parts: str) -> bytes:
+        # As JSON: no two lists of parts read the same.
+        return hmac.digest(self._key, msgspec.json.encode(parts), hashlib.sha256)
+
+    def patient(self, caller: Caller, request: HookRequest) -> bytes:
+        """A patient of one issuer and tenant; where no tenant is said, of one FHIR server."""
+        issuer, server = caller.issuer or "", (request.fhir_server or "").rstrip("/")
+        if caller.tenant is not None:
+            return self._hash("patient", issuer, "tenant", caller.tenant, request.patient_id)
+        return self._hash("patient", issuer, "server", server, request.patient_id)
+
+    def tenant(self, caller: Caller) -> str:
+        """The tenant as the clients file names it; what only the token says is hashed."""
+        if caller.tenant is None:
+            return ""
+        if caller.listed:
+            return caller.tenant
+        return "#" + self._hash("tenant", caller.issuer or "", caller.tenant).hex()[:16]
+
+    def result(self, patient: bytes, source: str) -> bytes | None:
+        """A result (``Observation/1``) of a patient, "" for none on file; None when it has no
+        id: nothing may be taken for it later."""
+        return None if source.endswith(_NO_ID) else self._hash("result", patient.hex(), source)
+
+    def draft(self, patient: bytes, digest: str) -> str:
+        """A draft by the digest of its content."""
+        return self._hash("draft", patient.hex(), digest).hex()
+
+    def seal(self, value: dict[str, str]) -> bytes | None:
+        """Free text of a client, encrypted; None for none."""
+        if not value:
+            return None
+        whole = jwe.encrypt_compact(_SEALED, msgspec.json.encode(value), self._seal)
+        # Without the header, which is always the same: nothing of it is believed later.
+        return whole.removeprefix(_HEADER).encode()
+
+    def open(self, sealed: bytes) -> dict[str, str] | None:
+        """What was sealed; None when it was with another secret."""
+        try:
+            plain = jwe.decrypt_compact(_HEADER.encode() + sealed, self._seal).plaintext
+            return msgspec.json.decode(plain or b"", type=dict[str, str])
+        except (JoseError, ValueError):
+            return None
