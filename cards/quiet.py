@@ -32,9 +32,9 @@ def hush(
 
 
 def result_key(assessment: Assessment) -> str:
-    """Identifies the deciding result of a finding."""
+    """Identifies the deciding result of a finding, as it was sent: an amended one is newer."""
     result = assessment.chart.magnesium.result
-    return result.source if result is not None else ""
+    return result.version if result is not None else ""
 
 
 def draft_key(draft: DraftOrder | None) -> str | None:

@@ -235,6 +235,16 @@ def name(resource: Resource) -> str:
     return f"{resource.resourceType or '?'}/{resource.id or '?'}"
 
 
+def version(resource: Resource) -> str:
+    """A result as it was sent: one that was amended under the same id is another."""
+    quantity, period = resource.valueQuantity, resource.effectivePeriod
+    when = resource.effectiveDateTime or resource.effectiveInstant or (period and period.end)
+    value = bytes(quantity.value).decode(errors="replace") if quantity else resource.valueString
+    unit = (quantity.code or quantity.unit) if quantity else ""
+    parts = (name(resource), when, value, unit, resource.status)
+    return "|".join(part or "" for part in parts)
+
+
 def contained(resource: Resource, reference: str | None) -> Resource | None:
     """The contained resource a ``#id`` reference points to."""
     if not reference or not reference.startswith("#"):

@@ -11,7 +11,7 @@ import pytest
 
 from cards import Decision
 from cards.evidence import Answered
-from cards.quiet import NEVER_QUIET
+from cards.quiet import NEVER_QUIET, result_key
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request
 
@@ -23,7 +23,20 @@ FAST = "Mg 1.1 mg/dL | draft: Magnesium Sulfate (RxNorm 6585) 2 g IV over 5 min"
 def decided(hook: str, inputs: str, *answers: Answered) -> Decision:
     request = build_request(hook, inputs)
     body = json.dumps(request).encode()
-    return answer(body, SERVICE_IDS[hook], NOW, answered=lambda *_: answers).decision
+    first = answer(body, SERVICE_IDS[hook], NOW).decision
+    # RESULT stands for the deciding result, as it is sent in this request.
+    deciding = result_key(first.assessment)
+    meant = [replace(a, result=deciding) if a.result == RESULT else a for a in answers]
+    return answer(body, SERVICE_IDS[hook], NOW, answered=lambda *_: meant).decision
+
+
+def test_an_amended_result_under_the_same_id_is_another() -> None:
+    keys = {
+        result_key(decided("patient-view", inputs).assessment)
+        for inputs in ("Mg 1.1 mg/dL", "Mg 1.2 mg/dL", "Mg 1.1 mg/dL, amended", "Mg 1.1 mmol/L")
+    }
+    assert len(keys) == 4
+    assert result_key(decided("patient-view", "Mg None").assessment) == ""
 
 
 def answered(rule: str, outcome: str = "overridden", hours: float = 2) -> Answered:

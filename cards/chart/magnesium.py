@@ -33,6 +33,7 @@ from cards.resource import (
     name,
     reference_key,
     status_code,
+    version,
 )
 
 COUNTED = frozenset({"final", "amended", "corrected", "preliminary"})
@@ -93,6 +94,7 @@ class Magnesium:
     status: str
     source: str
     code: str
+    version: str
     problems: tuple[str, ...] = ()
     laboratory_low: Decimal | None = None
     declared: bool = False
@@ -274,6 +276,7 @@ def _result(candidate: _Candidate, evidence: Evidence, protocol: Protocol) -> Ma
         collected=candidate.collected,
         status=status_code(resource.status) or "",
         source=name(resource),
+        version=version(resource),
         code=_code(resource),
         assumed_utc=candidate.assumed_utc,
     )

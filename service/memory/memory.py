@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cards.evidence import Answered, Evidence
 from cards.protocol import Protocol
 from cards.quiet import digest
-from cards.resource import name
+from cards.resource import version
 from service.answer import Answer, Mode
 from service.feedback import Feedback, FeedbackItem
 from service.hooks import HookRequest
@@ -241,7 +241,7 @@ class _AtHand:
     def __init__(
         self, names: Pseudonyms, patient: bytes, request: HookRequest, evidence: Evidence
     ) -> None:
-        sources = {name(r) for results in evidence.labs.values() for r in results} | {""}
+        sources = {version(r) for results in evidence.labs.values() for r in results} | {""}
         self._results = {names.result(patient, source): source for source in sources}
         self._results.pop(None, None)
         digests = {digest(raw) for raw in request.drafts}

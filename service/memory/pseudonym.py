@@ -90,9 +90,11 @@ class Pseudonyms:
         return "#" + self._hash("tenant", caller.issuer or "", caller.tenant).hex()[:16]
 
     def result(self, patient: bytes, source: str) -> bytes | None:
-        """A result (``Observation/1``) of a patient, "" for none on file; None when it has no
-        id: nothing may be taken for it later."""
-        return None if source.endswith(_NO_ID) else self._hash("result", patient.hex(), source)
+        """A result of a patient (``cards.resource.version``), "" for none on file; None when it
+        has no id: nothing may be taken for it later."""
+        if source.partition("|")[0].endswith(_NO_ID):
+            return None
+        return self._hash("result", patient.hex(), source)
 
     def draft(self, patient: bytes, digest: str) -> str:
         """A draft by the digest of its content."""
