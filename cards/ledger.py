@@ -57,7 +57,7 @@ def ledger() -> tuple[Statement, ...]:
         Statement(
             row["id"],
             row["seed"],
-            row["verdict"],  # type: ignore[arg-type]
+            row["verdict"],  # type: ignore[arg-type]  # text of a file: checked on construction
             row["fact"],
             row["reason"],
             tuple(row["entries"].split()),

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -224,7 +225,7 @@ class Store:
                 if not self.is_sqlite and isinstance(error, (OperationalError, PoolTimeout)):
                     self._rests_until = time.monotonic() + _REST_S
                 raise StoreDown(_kind(error)) from None
-        raise AssertionError("unreachable")  # pragma: no cover
+        raise AssertionError("unreachable")  # pragma: no cover - the last try returns or raises
 
     # --- engines ----------------------------------------------------------------------------
 
@@ -378,7 +379,11 @@ def _sqlite_connection(connection: sqlite3.Connection, _: object) -> None:
     # The module would begin transactions by itself, late and deferred; _sqlite_begin does it.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
-        _patiently(lambda p=pragma: connection.execute(f"PRAGMA {p}").close())  # type: ignore[misc]
+        _patiently(partial(_set_pragma, connection, pragma))
+
+
+def _set_pragma(connection: sqlite3.Connection, pragma: str) -> None:
+    connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _patiently(work: Callable[[], None]) -> None:

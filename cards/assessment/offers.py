@@ -15,7 +15,6 @@ from cards.assessment.stops import Stops
 from cards.chart import Chart
 from cards.orders import DraftOrder
 from cards.protocol import Option, Product, Protocol, Regimen, When
-from cards.quantity import SaltMass
 
 _DAY = timedelta(hours=24)
 _HAIR = Decimal("1e-9")
@@ -53,13 +52,7 @@ class Offer:
     @property
     def daily_mmol(self) -> Decimal:
         """Millimoles of magnesium a day of an oral option."""
-        daily = self.dose_mg * (self.option.per_day or 1)
-        product = self.product
-        if product.salt in ("sulfate", "oxide"):
-            return SaltMass(daily, product.salt).mmol
-        assert product.unit_mg  # noqa: S101 - checked when the file is read
-        assert product.elemental_mg  # noqa: S101 - checked when the file is read
-        return daily / product.unit_mg * product.elemental_mg / Decimal("24.305")
+        return self.product.mmol(self.dose_mg * (self.option.per_day or 1))
 
     def first_alone(self) -> Offer:
         """This offer without its second infusion."""

@@ -24,7 +24,7 @@ from cards.protocol.model import (
     When,
 )
 from cards.protocol.units import EXPECTED_UNITS
-from cards.quantity import SaltMass, least_minutes, magnesium_unit, plain
+from cards.quantity import least_minutes, magnesium_unit, plain
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]
@@ -437,11 +437,7 @@ def _cap_faults(
 
 def daily_mmol(file: ProtocolFile, option: Option) -> Decimal:
     """Millimoles of magnesium a day of an oral option."""
-    product = file.product[option.product]
-    daily = option.dose * (option.per_day or 1)
-    if product.salt == "oxide":
-        return SaltMass(daily, product.salt).mmol
-    return daily / (product.unit_mg or 1) * (product.elemental_mg or 0) / Decimal("24.305")
+    return file.product[option.product].mmol(option.dose * (option.per_day or 1))
 
 
 def _oral_faults(

@@ -23,6 +23,8 @@ from pydantic import (
     StrictInt,
 )
 
+from cards.quantity import MG_MOLAR, SaltMass
+
 Indicator = Literal["info", "warning", "critical"]
 ActsAs = Literal["severe", "moderate", "mild", "normal", "high", "toxic"]
 RenalId = Literal["R0", "R1", "R2", "R3", "R4", "RU"]
@@ -288,6 +290,13 @@ class Product(Model):
     unit_mg: Number | None = None
     elemental_mg: Number | None = None
     round_to_mg: Number | None = None
+
+    def mmol(self, mg: Decimal) -> Decimal:
+        """Millimoles of magnesium in milligrams of this product, as it is dosed."""
+        if self.salt in ("sulfate", "oxide"):
+            return SaltMass(mg, self.salt).mmol
+        # The file is refused unless it states the content of every other salt.
+        return mg * (self.elemental_mg or 0) / (self.unit_mg or 1) / MG_MOLAR
 
 
 class ProductCode(Model):

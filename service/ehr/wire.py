@@ -144,13 +144,13 @@ class _Pinned:
     def request(self, *args: Any, **options: Any) -> None:
         if self._handle is not None:
             _current.call.hold(self._handle)
-        super().request(*args, **options)  # type: ignore[misc]
+        super().request(*args, **options)  # type: ignore[misc]  # a mixin: the connection it is mixed into has it
 
     def close(self) -> None:
         if self._handle is not None:
             self._handle.close()
             self._handle = None
-        super().close()  # type: ignore[misc]
+        super().close()  # type: ignore[misc]  # a mixin: the connection it is mixed into has it
 
 
 class _Http(_Pinned, HTTPConnection):

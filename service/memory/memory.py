@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -203,7 +204,7 @@ class Memory:
 
         for start in range(0, len(rows), _AT_ONCE):
             some = rows[start : start + _AT_ONCE]
-            self._store.write(lambda c, s=some: run(c, s))  # type: ignore[misc]
+            self._store.write(partial(run, some=some))
 
     def _row(self, item: FeedbackItem) -> dict[str, Any]:
         return {
