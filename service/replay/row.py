@@ -169,7 +169,8 @@ class Decided(Struct, frozen=True, omit_defaults=True):
 
     ``patient`` pseudonym (24 hex); ``time`` UTC, ISO 8601 with Z; ``hour`` 0 to 23 and
     ``weekday`` 0 (Monday) to 6 in the site's time zone; ``exact`` False when the record gives
-    no time of day: then decided as of the start of that day; ``order`` for order hooks;
+    no time of day: then an order is taken as written at the start of that day, a result as known
+    from its end, so that nothing is seen too early; ``order`` for order hooks;
     ``setting`` "inpatient" or "ambulatory" ("inpatient" where ``setting_known`` is False);
     ``renal`` R0 to R4 or RU.
 
