@@ -240,7 +240,8 @@ class Walked(Struct, frozen=True, omit_defaults=True):
     can tell since when they were known. ``unread``: by type, broken in their types.
     ``conflicts``: by type, the same id with different content known at the same time.
     ``guessed_ends``: orders that are over now, whose end the record does not tell.
-    ``patient_missing``: no Patient resource came with that id: nothing is decided.
+    ``patient_missing``: no Patient resource came with that id: nothing is decided. ``failed``:
+    a fault of ours, what and where; then nothing else is told of the patient.
     """
 
     patient: str
@@ -257,6 +258,7 @@ class Walked(Struct, frozen=True, omit_defaults=True):
     conflicts: dict[str, int] = {}
     guessed_ends: int = 0
     patient_missing: bool = False
+    failed: str | None = None
 
 
 class Rejected(Struct, frozen=True, omit_defaults=True):
@@ -296,7 +298,8 @@ class Run(Struct, frozen=True, omit_defaults=True):
     ``hooks`` walked; ``answers`` how cards count as answered ("record", "none", "overridden");
     ``held`` resource types of the input with their numbers; ``assumed_none`` types taken as
     empty; ``setting`` assumed where no Encounter tells ("" for none); ``timezone`` of the site;
-    ``rejected`` lines by reason; ``unused`` resources of types the logic does not read, by type.
+    ``rejected`` lines by reason; ``unused`` resources of types the logic does not read, by type;
+    ``failed`` patients that could not be walked through a fault of ours.
     """
 
     software: str
@@ -314,6 +317,7 @@ class Run(Struct, frozen=True, omit_defaults=True):
     setting: str = ""
     rejected: dict[str, int] = {}
     unused: dict[str, int] = {}
+    failed: int = 0
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
