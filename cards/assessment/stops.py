@@ -150,7 +150,7 @@ def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
     medicines = chart.medicines
     result = chart.magnesium.result
     collected = result.collected if result else None
-    running = [*medicines.running_parenteral(), *medicines.oral_since(collected)]
+    running = [*medicines.running_parenteral, *medicines.oral_since(collected)]
     given = medicines.given_since(collected)
     reason = None
     evidence: tuple[str, ...] = ()

@@ -71,7 +71,7 @@ class TriggerContext:
             return True
         if self.severe:
             return any(d.route != "po" for d in self.magnesium_drafts)
-        return bool(self.magnesium_drafts or self.chart.medicines.running_oral())
+        return bool(self.magnesium_drafts or self.chart.medicines.running_oral)
 
 
 def check_triggers(draft: DraftOrder, context: TriggerContext) -> list[Finding]:
@@ -253,7 +253,7 @@ def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         return
     medicines = context.chart.medicines
     grams = medicines.grams_given(timedelta(hours=24))
-    if medicines.running_parenteral() or grams is None or grams > Decimal(0):
+    if medicines.running_parenteral or grams is None or grams > Decimal(0):
         says = (
             f"{_label(draft, drug)}: intravenous magnesium in the last 24 h potentiates it: "
             "monitor the block."

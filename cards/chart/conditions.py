@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cards import codes
 from cards.evidence import Evidence
@@ -129,5 +129,5 @@ def _is_new(resource: Resource, now: datetime, protocol: Protocol) -> bool:
         text = (onset or resource.recordedDate or resource.assertedDate or "").strip()
         days = (now.date() - instant.start.date()).days
         return len(text) == 10 and days in (0, 1)
-    span = timedelta(hours=float(protocol.file.limit.new_event.value))
+    span = protocol.file.limit.new_event.span
     return instant.start >= now - span

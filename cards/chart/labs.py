@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from operator import itemgetter
 
 from cards.evidence import Evidence
 from cards.instant import Instant, read_instant
@@ -57,6 +58,7 @@ def collected_at(resource: Resource) -> Instant | None:
 
 
 _OLDEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def tie_break(resource: Resource) -> tuple[datetime, int, str]:
@@ -75,34 +77,50 @@ class Labs:
     when it is looked at.
     """
 
-    __slots__ = ("_concept", "_found")
+    __slots__ = ("_concept", "_found", "ahead")
 
-    def __init__(
-        self, concept: str, resources: Iterable[Resource], now: datetime, protocol: Protocol
-    ) -> None:
-        future = now + timedelta(minutes=float(protocol.file.result.future.value))
+    def __init__(self, concept: str, resources: Iterable[Resource], latest: datetime) -> None:
+        found = [
+            (collected.start, resource)
+            for resource in resources
+            if resource.status in FINAL
+            and resource.valueQuantity is not None
+            and (collected := collected_at(resource)) is not None
+        ]
+        if len(found) > 1:
+            found.sort(key=_BY_TIME, reverse=True)
+            if any(a[0] == b[0] for a, b in pairwise(found)):
+                found.sort(key=lambda item: (item[0], tie_break(item[1])), reverse=True)
+        # How many are dated in the future.
+        self.ahead = next((n for n, (at, _) in enumerate(found) if at <= latest), len(found))
+        if self.ahead:
+            found = found[self.ahead :]
         self._concept = concept
-        self._found: list[tuple[datetime, Resource]] = []
-        for resource in resources:
-            if resource.status in FINAL and resource.valueQuantity is not None:
-                collected = collected_at(resource)
-                if collected is not None and collected.start <= future:
-                    self._found.append((collected.start, resource))
-        if len(self._found) > 1:
-            self._found.sort(key=lambda item: item[0], reverse=True)
-            self._break_ties()
+        self._found = found
 
-    def _break_ties(self) -> None:
-        found = self._found
-        if all(a[0] != b[0] for a, b in pairwise(found)):
-            return
-        found.sort(key=lambda item: (item[0], tie_break(item[1])), reverse=True)
+    def __bool__(self) -> bool:
+        """Whether there is any result, though it may not be readable."""
+        return bool(self._found) or self.ahead > 0
 
     def __iter__(self) -> Iterator[Lab]:
+        return self.between(_OLDEST, _LATEST)
+
+    def between(self, first: datetime, last: datetime) -> Iterator[Lab]:
+        """Those collected from ``first`` to ``last``, both inclusive, newest first."""
         for collected, resource in self._found:
-            quantity = resource.valueQuantity and lab_value(self._concept, resource.valueQuantity)
-            if quantity:
-                yield Lab(quantity, collected, name(resource))
+            if collected < first:
+                return
+            if collected <= last:
+                quantity = resource.valueQuantity
+                value = lab_value(self._concept, quantity) if quantity is not None else None
+                if value is not None:
+                    yield Lab(value, collected, name(resource))
+
+    @property
+    def newest_reads(self) -> bool:
+        """Whether the newest result on file, not the newest that can be read, has a value."""
+        newest = next(iter(self), None)
+        return newest is not None and not self.ahead and newest.source == name(self._found[0][1])
 
     def newest(self, now: datetime, age: timedelta) -> Lab | None:
         """The newest value, if it is within an age, inclusive."""
@@ -110,6 +128,22 @@ class Labs:
         return lab if lab is not None and now - lab.collected <= age else None
 
 
-def read_labs(concept: str, evidence: Evidence, now: datetime, protocol: Protocol) -> Labs:
-    """The Labs of a concept in the evidence."""
-    return Labs(concept, evidence.lab(concept), now, protocol)
+_BY_TIME = itemgetter(0)
+
+
+class Laboratory:
+    """The Labs of each concept in the evidence, sorted when they are first looked at."""
+
+    __slots__ = ("_evidence", "_labs", "_latest")
+
+    def __init__(self, evidence: Evidence, now: datetime, protocol: Protocol) -> None:
+        self._evidence = evidence
+        self._latest = now + protocol.file.result.future.span
+        self._labs: dict[str, Labs] = {}
+
+    def __getitem__(self, concept: str) -> Labs:
+        labs = self._labs.get(concept)
+        if labs is None:
+            labs = Labs(concept, self._evidence.lab(concept), self._latest)
+            self._labs[concept] = labs
+        return labs

@@ -10,7 +10,7 @@ from decimal import Decimal
 from cards import codes
 from cards.assessment import Assessment, Finding, Offer
 from cards.chart import Chart
-from cards.orders import DraftOrder, lab_drafts
+from cards.orders import DraftOrder
 from cards.phrase import bare
 from cards.protocol import Protocol
 from cards.quantity import SaltMass, places, plain
@@ -316,7 +316,7 @@ def _labs(
         wanted.append("creatinine")
     if asks and low and assessment.stops.met("H9", "H10"):
         wanted.append("magnesium")
-    ordered = lab_drafts(assessment.orders.drafts) | assessment.chart.labs_ordered
+    ordered = assessment.orders.labs | assessment.chart.labs_ordered
     labs = [lab for lab in dict.fromkeys(wanted) if lab not in ordered]
     if not labs:
         return None
@@ -340,6 +340,6 @@ def _settled(assessment: Assessment) -> datetime:
     ends = [
         treatment.when for treatment in medicines.given_since(result.collected if result else None)
     ]
-    ends += [order.end(medicines.one_off) for order in medicines.running_parenteral()]
+    ends += [order.end(medicines.one_off) for order in medicines.running_parenteral]
     latest = max((end for end in ends if end is not None), default=chart.now)
     return max(chart.now, latest + _SETTLE)

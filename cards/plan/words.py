@@ -409,9 +409,7 @@ def _notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         end is not None
         and result is not None
         and result.collected is not None
-        and timedelta(0)
-        <= result.collected - end
-        < timedelta(hours=float(protocol.file.result.not_equilibrated.value))
+        and timedelta(0) <= result.collected - end < protocol.file.result.not_equilibrated.span
     ):
         hours = plain(protocol.file.result.not_equilibrated.value)
         lines.append(

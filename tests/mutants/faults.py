@@ -378,7 +378,7 @@ IN_SOURCE = (
     # triggers
     _source("assessment/triggers", "oral magnesium silences a severe level",
             ('return any(d.route != "po" for d in self.magnesium_drafts)',
-             "return bool(self.magnesium_drafts or self.chart.medicines.running_oral())")),
+             "return bool(self.magnesium_drafts or self.chart.medicines.running_oral)")),
     _source("assessment/triggers", "calcium is not listened to", ('    ("N9", "calcium"),\n', "")),
     _source("assessment/triggers", "blockers without magnesium warn",
             ("grams is None or grams > Decimal(0):", "grams is None or grams >= Decimal(0):")),
