@@ -46,6 +46,8 @@ def read_instant(text: str | None) -> Instant | None:
         return None
     text = text.strip()
     try:
+        if text[4:20:3] == "--T::Z" and len(text) == 20:  # as nearly all are; tried first
+            return Instant(datetime.fromisoformat(text))
         if _FULL.match(text):
             moment = datetime.fromisoformat(text if text[-1] != "z" else text.upper())
         elif partial := _PARTIAL.match(text):

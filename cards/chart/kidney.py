@@ -12,7 +12,7 @@ from cards.chart.labs import FINAL, Lab, collected_at
 from cards.evidence import Evidence
 from cards.protocol import Protocol
 from cards.quantity import Quantity, lab_value, places
-from cards.resource import Resource, name, status_code
+from cards.resource import Resource, status_code
 
 _TEXT_EGFR = re.compile(r"\s*([<>]=?)\s*(\d{1,3}(?:\.\d+)?)\s*\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))
@@ -201,7 +201,7 @@ def _reported(evidence: Evidence, now: datetime, age: timedelta, protocol: Proto
             below = quantity.value - _JUST_BELOW
             value = max(below, Decimal(0)) if limit and quantity.value <= limit else None
         if value is not None:
-            found.append(Lab(Quantity(value, "mL/min"), collected.start, name(resource)))
+            found.append(Lab(Quantity(value, "mL/min"), collected.start, resource))
     if not found:
         return None
     latest = max(lab.collected for lab in found)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from operator import itemgetter
+
+from msgspec import Struct
 
 from cards.evidence import Evidence
 from cards.instant import Instant, read_instant
@@ -19,13 +20,16 @@ FINAL = frozenset({"final", "amended", "corrected"})
 _RANK = {"corrected": 3, "amended": 2, "final": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Lab:
+class Lab(Struct, frozen=True, gc=False):
     """A value in the unit the rules speak; ``collected`` is aware."""
 
     quantity: Quantity
     collected: datetime
-    source: str
+    resource: Resource
+
+    @property
+    def source(self) -> str:
+        return name(self.resource)
 
     @property
     def value(self) -> Decimal:
@@ -114,13 +118,13 @@ class Labs:
                 quantity = resource.valueQuantity
                 value = lab_value(self._concept, quantity) if quantity is not None else None
                 if value is not None:
-                    yield Lab(value, collected, name(resource))
+                    yield Lab(value, collected, resource)
 
     @property
     def newest_reads(self) -> bool:
         """Whether the newest result on file, not the newest that can be read, has a value."""
         newest = next(iter(self), None)
-        return newest is not None and not self.ahead and newest.source == name(self._found[0][1])
+        return newest is not None and not self.ahead and newest.resource is self._found[0][1]
 
     def newest(self, now: datetime, age: timedelta) -> Lab | None:
         """The newest value, if it is within an age, inclusive."""

@@ -42,10 +42,7 @@ class DraftOrder:
             return ()
         drug = self.identity.find("magnesium") or self.identity.find("magnesium-laxative")
         salt = drug.salt if drug else None
-        return tuple(
-            read_dosage(dosage, salt, self.identity.mg_per_ml)
-            for dosage in self._dosages
-        )
+        return tuple(read_dosage(dosage, salt, self.identity.mg_per_ml) for dosage in self._dosages)
 
     @cached_property
     def route(self) -> str | None:

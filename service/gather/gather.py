@@ -45,7 +45,7 @@ def gather(
     fetch: Fetch = fetch_nothing,
 ) -> tuple[Evidence, Orders]:
     """Everything known of the patient of one call, and the question asked."""
-    found = {key: list(entries_of(value)) for key, value in request.prefetch.items()}
+    found = {key: entries_of(value) for key, value in request.prefetch.items()}
     unread = list(request.unread)
     gaps: dict[str, str] = {}
     for need in NEEDS:
