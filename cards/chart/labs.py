@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from operator import itemgetter
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -62,7 +62,6 @@ def collected_at(resource: Resource) -> Instant | None:
 
 
 _OLDEST = datetime.min.replace(tzinfo=UTC)
-_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def tie_break(resource: Resource) -> tuple[datetime, int, str]:
@@ -77,54 +76,52 @@ class Labs:
     """The usable values of a concept, newest first: final, amended or corrected, a number in a
     known unit, collected, not in the future.
 
-    A patient may have hundreds of results of which a rule reads one or two: a value is read
-    when it is looked at.
+    A patient may have hundreds of results of which a rule reads one or two: time and value of a
+    result are read when it is looked at.
     """
 
-    __slots__ = ("_concept", "_found", "ahead")
+    __slots__ = ("_concept", "_found", "_latest")
 
     def __init__(self, concept: str, resources: Iterable[Resource], latest: datetime) -> None:
-        found = [
-            (collected.start, resource)
-            for resource in resources
-            if resource.status in FINAL
-            and resource.valueQuantity is not None
-            and (collected := collected_at(resource)) is not None
-        ]
-        if len(found) > 1:
-            found.sort(key=_BY_TIME, reverse=True)
-            if any(a[0] == b[0] for a, b in pairwise(found)):
-                found.sort(key=lambda item: (item[0], tie_break(item[1])), reverse=True)
-        # How many are dated in the future.
-        self.ahead = next((n for n, (at, _) in enumerate(found) if at <= latest), len(found))
-        if self.ahead:
-            found = found[self.ahead :]
         self._concept = concept
-        self._found = found
+        self._found = _newest_first(
+            [r for r in resources if r.status in FINAL and r.valueQuantity is not None]
+        )
+        self._latest = latest
 
     def __bool__(self) -> bool:
         """Whether there is any result, though it may not be readable."""
-        return bool(self._found) or self.ahead > 0
+        return next(self._dated(), None) is not None
 
     def __iter__(self) -> Iterator[Lab]:
-        return self.between(_OLDEST, _LATEST)
+        return self.between(_OLDEST, self._latest)
 
     def between(self, first: datetime, last: datetime) -> Iterator[Lab]:
         """Those collected from ``first`` to ``last``, both inclusive, newest first."""
-        for collected, resource in self._found:
+        last = min(last, self._latest)
+        for collected, resource in self._dated():
             if collected < first:
                 return
-            if collected <= last:
-                quantity = resource.valueQuantity
-                value = lab_value(self._concept, quantity) if quantity is not None else None
-                if value is not None:
-                    yield Lab(value, collected, resource)
+            if collected <= last and (lab := self._read(collected, resource)) is not None:
+                yield lab
+
+    def _dated(self) -> Iterator[tuple[datetime, Resource]]:
+        for resource in self._found:
+            collected = collected_at(resource)
+            if collected is not None:
+                yield collected.start, resource
+
+    def _read(self, collected: datetime, resource: Resource) -> Lab | None:
+        quantity = resource.valueQuantity and lab_value(self._concept, resource.valueQuantity)
+        return Lab(quantity, collected, resource) if quantity else None
 
     @property
     def newest_reads(self) -> bool:
         """Whether the newest result on file, not the newest that can be read, has a value."""
-        newest = next(iter(self), None)
-        return newest is not None and not self.ahead and newest.resource is self._found[0][1]
+        collected, resource = next(self._dated(), (_OLDEST, None))
+        if resource is None or collected > self._latest:
+            return False
+        return self._read(collected, resource) is not None
 
     def newest(self, now: datetime, age: timedelta) -> Lab | None:
         """The newest value, if it is within an age, inclusive."""
@@ -132,7 +129,31 @@ class Labs:
         return lab if lab is not None and now - lab.collected <= age else None
 
 
-_BY_TIME = itemgetter(0)
+def _newest_first(found: list[Resource]) -> list[Resource]:
+    """The newest collected first; at one time, see ``tie_break``."""
+    if len(found) < 2:
+        return found
+    written = [resource.effectiveDateTime or "" for resource in found]
+    zone = written[0][_SECONDS:]
+    if all(text[4:17:3] == "--T::" and text[_SECONDS:] == zone for text in written):
+        # Written alike, to the second, in one zone: their texts stand in the order of their
+        # times, and none needs to be read for it.
+        found.sort(key=attrgetter("effectiveDateTime"), reverse=True)
+        tied = len(set(written)) < len(written)
+    else:
+        found.sort(key=_when, reverse=True)
+        tied = any(_when(a) == _when(b) for a, b in pairwise(found))
+    if tied:
+        found.sort(key=lambda resource: (_when(resource), tie_break(resource)), reverse=True)
+    return found
+
+
+_SECONDS = len("2026-03-14T12:00:00")
+
+
+def _when(resource: Resource) -> datetime:
+    collected = collected_at(resource)
+    return collected.start if collected is not None else _OLDEST
 
 
 class Laboratory:

@@ -27,11 +27,8 @@ class Candidate(Struct, frozen=True, gc=False):
     collected: datetime | None
     number: Decimal | None
     assumed_utc: bool
-
-    @property
-    def when(self) -> datetime:
-        """For the order of time: without a collection time it comes before all others."""
-        return self.collected or _UNDATED
+    # For the order of time: without a collection time it comes before all others.
+    when: datetime
 
     @property
     def read(self) -> bool:
@@ -52,25 +49,25 @@ def _candidate(resource: Resource) -> Candidate | None:
     status = resource.status
     if status in IGNORED or resource.dataAbsentReason is not None:
         return None
-    if status not in COUNTED:
-        # No status, or one that FHIR does not know: it came, and nobody can tell what it is.
-        collected = collected_at(resource)
-        return Candidate(resource, collected.start if collected else None, None, False)
-    quantity = resource.valueQuantity
-    number = read_number(quantity.value) if quantity else None
-    if number is None and not (
-        (quantity is not None and has_value(quantity.value))
+    number = None
+    if status in COUNTED:
+        quantity = resource.valueQuantity
+        number = read_number(quantity.value) if quantity is not None else None
+        if number is None and not _has_any_value(resource):
+            return None
+    # Else no status, or one that FHIR does not know: it came, and nobody can tell what it is.
+    collected = collected_at(resource)
+    if collected is None:
+        return Candidate(resource, None, number, False, _UNDATED)
+    return Candidate(resource, collected.start, number, collected.assumed_utc, collected.start)
+
+
+def _has_any_value(resource: Resource) -> bool:
+    return bool(
+        (resource.valueQuantity is not None and has_value(resource.valueQuantity.value))
         or resource.valueString
         or resource.valueCodeableConcept
         or has_value(resource.valueInteger)
-    ):
-        return None
-    collected = collected_at(resource)
-    return Candidate(
-        resource,
-        collected.start if collected else None,
-        number,
-        bool(collected and collected.assumed_utc),
     )
 
 
