@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards.assessment.drafts import DraftContext, check_draft
 from cards.assessment.finding import Finding, worst_first
@@ -17,8 +18,7 @@ from cards.orders import DraftOrder, Orders, selected
 from cards.protocol import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(Struct, frozen=True, gc=False):
     """Everything asked of one chart and its drafts, and the answers.
 
     ``findings`` are those that can be shown, worst first; ``offers`` the regimens open now;

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards.assessment.finding import Finding
 from cards.assessment.flags import Flags
@@ -43,8 +44,7 @@ LOST = ("unit-unknown", "unit-conflict", "newer-unreadable", "undated")
 _BORDERLINE = frozenset({"N1", "N2", "N3", "N4", "N5", "N6", "N9"})
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerContext:
+class TriggerContext(Struct, frozen=True, gc=False):
     """What the triggers need: the patient, and the drafts of the call."""
 
     chart: Chart

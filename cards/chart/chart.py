@@ -6,10 +6,11 @@ The only reader of Evidence. ``now`` is an argument; its timezone is the site's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
+
+from msgspec import Struct
 
 from cards import codes
 from cards.chart.conditions import Conditions, read_conditions
@@ -27,8 +28,7 @@ AMBULATORY = frozenset({"AMB", "VR", "HH"})
 _PREGNANT_WEEKS = 42
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True, gc=False):
     """Facts of one patient at ``now``.
 
     ``setting`` is "inpatient" or "ambulatory" ("inpatient" when ``setting_known`` is False);

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from cards import codes
 from cards.evidence import Evidence
@@ -24,8 +25,7 @@ _TAG = re.compile(r"\s*\((?:disorder|finding|procedure|situation)\)\Z")
 UNTRUE = frozenset({"refuted", "entered-in-error", "differential"})
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionFact:
+class ConditionFact(Struct, frozen=True, gc=False):
     """A coded concept on file: ``active`` as a state, ``current`` as an event."""
 
     concept: str
@@ -36,8 +36,7 @@ class ConditionFact:
     in_encounter: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(Struct, frozen=True, gc=False):
     """All coded facts, by concept."""
 
     facts: Mapping[str, tuple[ConditionFact, ...]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.chart.labs import FINAL, Lab, collected_at
 from cards.evidence import Evidence
@@ -21,8 +23,7 @@ _JUST_BELOW = Decimal("0.01")
 _RISE, _INJURY = timedelta(days=2), timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
-class Kidney:
+class Kidney(Struct, frozen=True, gc=False):
     """The renal class R0 to R4 or RU and how it was found.
 
     ``gfr`` is the lowest estimate in mL/min, unrounded; ``estimates`` are (name, mL/min) of all
@@ -52,8 +53,7 @@ class Kidney:
         return f"{text}; {self.aki}" if self.aki else text
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True, gc=False):
     """What the estimates need of the patient: oldest possible age, sex, weight in kg."""
 
     oldest: int | None

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
+from msgspec import Struct
+
 from cards.evidence import Evidence
 from cards.orders import DraftOrder, Given, read_given, read_order, relist
 from cards.protocol import Protocol
@@ -21,8 +23,7 @@ from cards.resource import Resource, reference_key
 COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"})
 
 
-@dataclass(frozen=True, slots=True)
-class Treatment:
+class Treatment(Struct, frozen=True, gc=False):
     """Magnesium that counts as given: the resource, its name, and when it ended (or will)."""
 
     reference: str

@@ -7,8 +7,9 @@ one counts and a disagreement is named (D1).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards import codes
 from cards.quantity import dose_mg, minutes, read_number, stated_units
@@ -43,8 +44,7 @@ _DAILY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DoseLine:
+class DoseLine(Struct, frozen=True, gc=False):
     """One dosage instruction.
 
     ``dose`` mg of salt for one dose; ``minutes`` the stated infusion time; ``rates`` mg/min as
@@ -114,8 +114,7 @@ def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = No
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True, gc=False):
     """Until when a dosage runs: its end as written, or how many minutes it lasts."""
 
     end: str | None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards import codes
 from cards.assessment import Assessment, Finding, Offer
@@ -26,8 +27,7 @@ LAB_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, gc=False):
     """One order of a regimen: a dose in grams (parenteral) or milligrams, and how it is given.
 
     ``minutes`` is the infusion time; ``bound`` how long an oral order lasts, in days.
@@ -101,26 +101,22 @@ def span(minutes: int) -> str:
     return f"{minutes // 60} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} min"
 
 
-@dataclass(frozen=True, slots=True)
-class CreateDrug:
+class CreateDrug(Struct, frozen=True, gc=False):
     step: Step
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateDraft:
+class UpdateDraft(Struct, frozen=True, gc=False):
     draft: DraftOrder
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOrder:
+class DeleteOrder(Struct, frozen=True, gc=False):
     reference: str
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateLab:
+class CreateLab(Struct, frozen=True, gc=False):
     """``lab`` is a LAB_NAMES key; ``code`` its LOINC code; ``at`` when it is to be drawn."""
 
     lab: str
@@ -133,8 +129,7 @@ class CreateLab:
 Action = CreateDrug | UpdateDraft | DeleteOrder | CreateLab
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True, gc=False):
     label: str
     key: str
     recommended: bool

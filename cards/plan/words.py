@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
+
+from msgspec import Struct
 
 from cards.assessment import Assessment, Finding, Offer
 from cards.chart import Chart
@@ -17,8 +18,7 @@ from cards.quantity import places, plain
 Part = Literal["top", "giving", "foot"]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True, gc=False):
     """``keep`` 0 is never dropped; the highest number is dropped first."""
 
     text: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from cards.chart.labs import Labs
 from cards.chart.magnesium.candidate import Candidate

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from cards.protocol import LOW, Band
 from cards.quantity import magnesium_unit
@@ -45,8 +46,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Magnesium:
+class Magnesium(Struct, frozen=True, gc=False):
     """The deciding magnesium result.
 
     ``reported`` and ``unit`` as the laboratory sent them; ``value`` in mg/dL, quantised (None
@@ -100,8 +100,7 @@ class Magnesium:
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadResult:
+class UnreadResult(Struct, frozen=True, gc=False):
     """A magnesium result that came and could not be read: its text, when it was collected."""
 
     source: str
@@ -109,8 +108,7 @@ class UnreadResult:
     collected: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MagnesiumReading:
+class MagnesiumReading(Struct, frozen=True, gc=False):
     """The deciding result, and what else was met while looking for it."""
 
     result: Magnesium | None
