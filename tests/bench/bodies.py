@@ -197,7 +197,9 @@ class Patient:
             drug = _DRUGS[number % len(_DRUGS)]
             # Two years of completed courses behind ten running ones.
             running = number < len(_DRUGS)
-            began = self._now - timedelta(days=3 + 11 * number, minutes=self._numbers.randint(0, 600))
+            began = self._now - timedelta(
+                days=3 + 11 * number, minutes=self._numbers.randint(0, 600)
+            )
             yield self._order("med", drug, "active" if running else "completed", began)
 
     def _name(self, kind: str) -> str:

@@ -106,7 +106,7 @@ class _Connection:
         return not self.left
 
     def receive(self) -> str:
-        """"" while more is to come, else the status, "closed" or "lost"."""
+        """ "" while more is to come, else the status, "closed" or "lost"."""
         try:
             data = self.sock.recv(262_144)
         except BlockingIOError:
@@ -263,9 +263,7 @@ def _requests(plan: Plan) -> Iterator[bytes]:
 
 
 @lru_cache(maxsize=8)
-def _bodies(
-    size: Size, hook: Hook, now: datetime | None, count: int, server: str
-) -> list[Body]:
+def _bodies(size: Size, hook: Hook, now: datetime | None, count: int, server: str) -> list[Body]:
     assert now is not None, "a Plan with a body says when it is"
     return pool(size, hook, now, count=count, server=server)
 
