@@ -20,19 +20,35 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.bench.curves import (
+    measure_classes,
+    measure_fetch,
+    measure_jwt,
+    measure_observations,
+    measure_store,
+    measure_workers,
+)
 from tests.bench.findings import Findings
 from tests.bench.hooks import measure_hooks
 from tests.bench.inside import measure_inside
 from tests.bench.profile import measure_profile
 from tests.bench.report import show, show_targets, write_plot, write_raw
 from tests.bench.setting import Setting
+from tests.bench.start import measure_start
 
 PARTS: dict[str, Callable[[Setting], Findings]] = {
     "hooks": measure_hooks,
     "inside": measure_inside,
     "profile": measure_profile,
+    "start": measure_start,
+    "jwt": measure_jwt,
+    "store": measure_store,
+    "observations": measure_observations,
+    "workers": measure_workers,
+    "classes": measure_classes,
+    "fetch": measure_fetch,
 }
-CURVES: tuple[str, ...] = ()
+CURVES = ("observations", "workers", "classes", "jwt", "store", "fetch")
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -113,6 +113,13 @@ _LAB = "http://terminology.hl7.org/CodeSystem/observation-category"
 _V3 = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 
+def patients(
+    size: Size, hook: Hook, now: datetime, *, count: int = 64, seed: int = 8
+) -> list[Patient]:
+    """``count`` patients; the same arguments give the same, whoever asks for what of them."""
+    return [Patient(f"{seed}/{size.name}/{hook}/{n}", size, now) for n in range(count)]
+
+
 def pool(
     size: Size, hook: Hook, now: datetime, *, count: int = 64, seed: int = 8, server: str = ""
 ) -> list[Body]:
@@ -121,12 +128,10 @@ def pool(
     ``now`` is aware: the newest result is an hour older. ``server`` becomes ``fhirServer``, and
     then the Observations and the medications are left out: they have to be fetched.
     """
-    numbers = random.Random(f"{seed}/{size.name}/{hook}")
-    return [_body(size, hook, now, numbers, server) for _ in range(count)]
+    return [_body(p, hook, server) for p in patients(size, hook, now, count=count, seed=seed)]
 
 
-def _body(size: Size, hook: Hook, now: datetime, numbers: random.Random, server: str) -> Body:
-    patient = Patient(size, now, numbers)
+def _body(patient: Patient, hook: Hook, server: str) -> Body:
     request: Json = {"hookInstance": _INSTANCE, "hook": hook}
     if server:
         request["fhirServer"] = server
@@ -137,34 +142,45 @@ def _body(size: Size, hook: Hook, now: datetime, numbers: random.Random, server:
 
 
 class Patient:
-    """One made-up patient: the draft at hand, and the resources of the record by need."""
+    """One made-up patient: the draft at hand, and the resources of the record by need.
 
-    def __init__(self, size: Size, now: datetime, numbers: random.Random) -> None:
-        self._size, self._now, self._numbers = size, now, numbers
-        self.id = self._name("pat")
-        self.encounter = self._name("enc")
+    Each part is drawn by itself, so that it is the same with or without the others.
+    """
+
+    def __init__(self, key: str, size: Size, now: datetime) -> None:
+        self._key, self._size, self._now = key, size, now
+        numbers = self._drawn("ids")
+        self.id = _name("pat", numbers)
+        self.encounter = _name("enc", numbers)
+
+    def _drawn(self, part: str) -> random.Random:
+        return random.Random(f"{self._key}/{part}")
 
     def context(self, hook: Hook) -> Json:
+        numbers = self._drawn("context")
         context: Json = {
-            "userId": f"Practitioner/{self._name('dr')}",
+            "userId": f"Practitioner/{_name('dr', numbers)}",
             "patientId": self.id,
             "encounterId": self.encounter,
         }
         if hook != "patient-view":
-            draft = self._order("draft", _POTASSIUM, "draft", self._now - timedelta(minutes=1))
-            context["draftOrders"] = _bundle("collection", [draft])
+            draft = self._order(
+                "draft", _POTASSIUM, "draft", self._now - timedelta(minutes=1), numbers
+            )
+            context["draftOrders"] = bundle("collection", [draft])
             if hook == "order-select":
                 context["selections"] = [f"MedicationRequest/{draft['id']}"]
         return context
 
     def person(self) -> Json:
         """Who it is and where: the needs that are read singly."""
-        born = f"{self._numbers.randint(1940, 1985)}-{self._numbers.randint(1, 12):02d}-17"
+        numbers = self._drawn("person")
+        born = f"{numbers.randint(1940, 1985)}-{numbers.randint(1, 12):02d}-17"
         return {
             "patient": {
                 "resourceType": "Patient",
                 "id": self.id,
-                "gender": self._numbers.choice(("male", "female")),
+                "gender": numbers.choice(("male", "female")),
                 "birthDate": born,
             },
             "encounter": {
@@ -178,41 +194,37 @@ class Patient:
 
     def prefetch(self) -> Json:
         """Every need: what there is, and an empty Bundle for what there is not."""
-        needs = {key: _bundle("searchset", results) for key, results in self.labs().items()}
+        needs = {key: bundle("searchset", results) for key, results in self.labs().items()}
         empty = "conditions administrations procedures allergies laborders urine pregnancy"
-        needs |= {key: _bundle("searchset", []) for key in empty.split()}
-        needs["medications"] = _bundle("searchset", list(self.medications()))
+        needs |= {key: bundle("searchset", []) for key in empty.split()}
+        needs["medications"] = bundle("searchset", list(self.medications()))
         return self.person() | needs
 
     def labs(self) -> dict[str, list[Json]]:
         """Observations by need, the newest first."""
+        numbers = self._drawn("labs")
         found: dict[str, list[Json]] = {key: [] for key in _SERIES}
         for number in range(self._size.observations):
             series = _SERIES[_ORDER[number % len(_ORDER)]]
-            found[series.key].append(self._result(series, len(found[series.key])))
+            found[series.key].append(self._result(series, len(found[series.key]), numbers))
         return found
 
     def medications(self) -> Iterator[Json]:
+        numbers = self._drawn("medications")
         for number in range(self._size.medications):
             drug = _DRUGS[number % len(_DRUGS)]
             # Two years of completed courses behind ten running ones.
             running = number < len(_DRUGS)
-            began = self._now - timedelta(
-                days=3 + 11 * number, minutes=self._numbers.randint(0, 600)
-            )
-            yield self._order("med", drug, "active" if running else "completed", began)
+            began = self._now - timedelta(days=3 + 11 * number, minutes=numbers.randint(0, 600))
+            yield self._order("med", drug, "active" if running else "completed", began, numbers)
 
-    def _name(self, kind: str) -> str:
-        return f"{kind}-{self._numbers.getrandbits(32):08x}"
-
-    def _result(self, series: _Series, number: int) -> Json:
-        numbers = self._numbers
+    def _result(self, series: _Series, number: int, numbers: random.Random) -> Json:
         at = self._now - timedelta(hours=1) - number * _EVERY
         at -= timedelta(seconds=numbers.randint(0, 3000))
         value = round(numbers.uniform(series.low, series.high), series.digits)
         return {
             "resourceType": "Observation",
-            "id": self._name("obs"),
+            "id": _name("obs", numbers),
             "status": "final",
             "category": [{"coding": [{"system": _LAB, "code": "laboratory"}]}],
             "code": {
@@ -229,14 +241,19 @@ class Patient:
         }
 
     def _order(
-        self, kind: str, drug: tuple[str, str, str, int, str], status: str, at: datetime
+        self,
+        kind: str,
+        drug: tuple[str, str, str, int, str],
+        status: str,
+        at: datetime,
+        numbers: random.Random,
     ) -> Json:
         code, display, text, dose, unit = drug
-        repeat = {"frequency": self._numbers.randint(1, 3), "period": 1, "periodUnit": "d"}
+        repeat = {"frequency": numbers.randint(1, 3), "period": 1, "periodUnit": "d"}
         quantity = {"value": dose, "unit": unit, "system": _UCUM, "code": unit}
         return {
             "resourceType": "MedicationRequest",
-            "id": self._name(kind),
+            "id": _name(kind, numbers),
             "status": status,
             "intent": "order",
             "medicationCodeableConcept": {
@@ -255,7 +272,12 @@ class Patient:
         }
 
 
-def _bundle(type_: str, resources: list[Json]) -> Json:
+def _name(kind: str, numbers: random.Random) -> str:
+    return f"{kind}-{numbers.getrandbits(32):08x}"
+
+
+def bundle(type_: str, resources: list[Json]) -> Json:
+    """A Bundle, without ``entry`` where it is empty."""
     bundle: Json = {"resourceType": "Bundle", "type": type_}
     if type_ == "searchset":
         bundle["total"] = len(resources)

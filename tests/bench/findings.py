@@ -1,4 +1,4 @@
-"""Findings: what a part of the bench brings: tables to read, raw numbers, targets reached or not."""
+"""Findings: what a part of the bench brings: tables, raw numbers, targets reached or not."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Serve: one subject of the comparison under gunicorn, set up exactly as the service is.
 
 The floors and the variants of the service run in ``service.serve.Server`` itself: the same
-worker class, threads, keep-alive, silence of gunicorn's access log and collector settings. A floor reads the
-body, answers a fixed card and does nothing else; it writes no line, the service writes one a
-request.
+worker class, threads, keep-alive, silence of gunicorn's access log and collector settings. A
+floor reads the body, answers a fixed card and does nothing else; it writes no line, the service
+writes one a request.
 
     python -m tests.bench.serve NAME --port N [--workers N] [--worker-class C]
 """

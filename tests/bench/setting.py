@@ -32,3 +32,7 @@ class Setting:
 
     def client(self) -> AbstractContextManager[load.Client]:
         return load.client(self.machine.client_core)
+
+    def unbound_client(self) -> AbstractContextManager[load.Client]:
+        """One that shares the cores with the server: where several workers are compared."""
+        return load.client()

@@ -70,10 +70,13 @@ class Subject:
         """Processor seconds that the workers have used."""
         return sum(_cpu_s(pid) for pid in self.workers())
 
+    def pss_mb_each(self) -> list[float]:
+        """Proportional memory of each worker: a page that n processes share counts 1/n."""
+        return [_pss_mb(pid) for pid in self.workers()]
+
     def pss_mb(self) -> float:
-        """Proportional memory of the largest worker: a page that n processes share counts
-        1/n for each."""
-        return max(_pss_mb(pid) for pid in self.workers())
+        """Of the largest worker."""
+        return max(self.pss_mb_each())
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
