@@ -34,6 +34,7 @@ from tests.bench.inside import measure_inside
 from tests.bench.profile import measure_profile
 from tests.bench.report import show, show_targets, write_plot, write_raw
 from tests.bench.setting import Setting
+from tests.bench.soak import measure_sigterm, measure_soak
 from tests.bench.start import measure_start
 
 PARTS: dict[str, Callable[[Setting], Findings]] = {
@@ -47,6 +48,8 @@ PARTS: dict[str, Callable[[Setting], Findings]] = {
     "workers": measure_workers,
     "classes": measure_classes,
     "fetch": measure_fetch,
+    "sigterm": measure_sigterm,
+    "soak": measure_soak,
 }
 CURVES = ("observations", "workers", "classes", "jwt", "store", "fetch")
 
