@@ -42,6 +42,7 @@ class Plan:
 
     Ends after ``seconds``, after ``most`` requests, or when ``tokens`` (each is sent once) run
     out; ``until_refused``: when no connection can be made any more (a server that is stopped).
+    ``anew``: a connection for each request.
     """
 
     port: int
@@ -57,6 +58,7 @@ class Plan:
     tokens: tuple[str, ...] = ()
     rate: float | None = None
     until_refused: bool = False
+    anew: bool = False
 
 
 @dataclass(slots=True)
@@ -248,6 +250,8 @@ def _requests(plan: Plan) -> Iterator[bytes]:
     bodies = _bodies(plan.size, plan.hook, plan.now, plan.count, plan.server)
     first = f"POST {plan.path} HTTP/1.1\r\nHost: 127.0.0.1:{plan.port}\r\n"
     first += "Content-Type: application/json\r\n"
+    if plan.anew:
+        first += "Connection: close\r\n"
     heads = [f"{first}Content-Length: {len(body)}\r\n".encode() for body in bodies]
     tokens = iter(plan.tokens)
     number = 0

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from statistics import median
 from typing import Any
 
@@ -160,7 +161,13 @@ class Stopped:
 
 
 def stop_under_load(
-    client: Client, setting: Setting, *, workers: int = 1, connections: int = 8, after: float = 1.0
+    client: Client,
+    setting: Setting,
+    *,
+    workers: int = 1,
+    connections: int = 8,
+    after: float = 1.0,
+    anew: bool = False,
 ) -> Stopped:
     """SIGTERM after ``after`` seconds of a closed loop that goes on until nobody listens.
 
@@ -171,7 +178,7 @@ def stop_under_load(
     with running(recipe, setting.machine.server_core) as subject:
         plan = Plan(
             subject.port, _PATH, connections, after + 30, size=TARGET, now=setting.now,
-            until_refused=True,
+            until_refused=True, anew=anew,
         )  # fmt: skip
         client.run(Plan(subject.port, _PATH, connections, 0.3, size=TARGET, now=setting.now))
         client.start(plan)
@@ -191,19 +198,27 @@ def measure_sigterm(setting: Setting) -> Findings:
     rows: list[tuple[Any, ...]] = []
     times = 2 if setting.quick else 10
     with setting.client() as client:
-        for workers in (1, 2):
-            for number in range(times):
-                setting.say(f"sigterm: {workers} workers, {number + 1} of {times}")
-                # Not always at the same moment of the loop's second.
-                after = 1 + 0.13 * number
-                got = stop_under_load(client, setting, workers=workers, after=after)
-                told = ", ".join(f"{n} {kind}" for kind, n in sorted(got.faults.items()))
-                rows.append((workers, got.answered, got.after, got.lost, told, got.ended_s))
-    lost = sum(row[3] for row in rows)
+        for workers, anew, number in product((1, 2), (False, True), range(times)):
+            kept = "a new one each" if anew else "kept"
+            setting.say(f"sigterm: {workers} workers, {kept}, {number + 1} of {times}")
+            # Not always at the same moment of the loop's second.
+            after = 1 + 0.13 * number
+            got = stop_under_load(client, setting, workers=workers, after=after, anew=anew)
+            told = ", ".join(f"{n} {kind}" for kind, n in sorted(got.faults.items()))
+            rows.append((workers, kept, got.answered, got.after, got.lost, told, got.ended_s))
+    lost = sum(row[4] for row in rows)
     found.tables.append(
         Table(
             "SIGTERM under load, 8 connections",
-            ("workers", "answered", "begun after SIGTERM", "lost", "connections", "gone after s"),
+            (
+                "workers",
+                "connections",
+                "answered",
+                "begun after SIGTERM",
+                "lost",
+                "faults",
+                "gone after s",
+            ),
             tuple(rows),
         )
     )
