@@ -63,7 +63,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join((*PARTS, "curves")))
     parser.add_argument("--quick", action="store_true", help="under two minutes; not to be quoted")
     parser.add_argument("--out", type=Path, default=Path(".bench"), help="default: .bench")
-    parser.add_argument("--soak", type=float, metavar="SECONDS", help="default: 600, quick: 20")
+    parser.add_argument("--soak", type=float, metavar="SECONDS", help="default: 600, quick: 8")
     given = parser.parse_args(arguments)
     unknown = [part for part in given.parts if part not in (*PARTS, "curves")]
     if unknown:
@@ -88,9 +88,10 @@ def main(arguments: list[str] | None = None) -> int:
     began, run = time.monotonic(), _run_of(setting)
     found: list[Findings] = []
     for part in chosen(options.parts):
-        before = os.getloadavg()
+        before, started = os.getloadavg(), time.monotonic()
         findings = PARTS[part](setting)
         findings.raw["load_average"] = {"before": before, "after": os.getloadavg()}
+        findings.raw["seconds"] = time.monotonic() - started
         found.append(findings)
         show(findings, wide)
         # After each part: a run that is stopped has not measured for nothing.

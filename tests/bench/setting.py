@@ -28,7 +28,7 @@ class Setting:
 
     def effort(self, times: int = 1) -> Effort:
         """Rounds for one comparison; ``times`` as many where the figure decides a target."""
-        return Effort(3 * times, 0.4) if self.quick else Effort(5 * times, 1.5, 40)
+        return Effort(2 * times, 0.25, 3) if self.quick else Effort(5 * times, 1.5, 40)
 
     def client(self) -> AbstractContextManager[load.Client]:
         return load.client(self.machine.client_core)

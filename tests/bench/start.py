@@ -19,7 +19,7 @@ _LOADS = (8, 32)
 def measure_start(setting: Setting) -> Findings:
     """Each subject started several times in turn, its database new each time."""
     found = Findings("start")
-    times = 3 if setting.quick else 7
+    times = 2 if setting.quick else 7
     recipes = (ORJSON, MSGSPEC, SERVICE)
     started: dict[str, list[float]] = {recipe.name: [] for recipe in recipes}
     for number in range(times):
@@ -59,7 +59,7 @@ def _memory(recipe: Recipe, setting: Setting) -> list[float]:
                     subject.port,
                     path_of("order-select"),
                     connections,
-                    seconds=2 if setting.quick else 15,
+                    seconds=1 if setting.quick else 15,
                     size=TARGET,
                     now=setting.now,
                 )
