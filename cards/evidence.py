@@ -226,7 +226,11 @@ class _Collector:
             self.unread.append(Unread("magnesium", name(resource), "a result without a code"))
 
     def _concept(self, resource: Resource) -> str | None:
-        for coding in codings(resource.code):
+        concept = resource.code
+        if concept is None:
+            return None
+        stated = concept.coding
+        for coding in stated if isinstance(stated, list) else codings(concept):
             system, code = coding.system, coding.code
             if not code or not system:
                 continue

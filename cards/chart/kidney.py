@@ -10,11 +10,11 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cards.chart.labs import FINAL, Lab, collected_at
+from cards.chart.labs import FINAL, Lab, collected_at, newest_first
 from cards.evidence import Evidence
 from cards.protocol import Protocol
 from cards.quantity import Quantity, lab_value, places
-from cards.resource import Resource, status_code
+from cards.resource import Resource
 
 _TEXT_EGFR = re.compile(r"\s*([<>]=?)\s*(\d{1,3}(?:\.\d+)?)\s*\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))
@@ -187,12 +187,12 @@ def _reported(evidence: Evidence, now: datetime, age: timedelta, protocol: Proto
     future = now + protocol.file.result.future.span
     limit = protocol.renal("R2").start
     found: list[Lab] = []
-    for resource in evidence.lab("egfr"):
+    for resource in newest_first([r for r in evidence.lab("egfr") if r.status in FINAL]):
         collected = collected_at(resource)
-        if status_code(resource.status) not in FINAL or collected is None:
+        if collected is None or collected.start > future or now - collected.start > age:
             continue
-        if collected.start > future or now - collected.start > age:
-            continue
+        if found and collected.start < found[0].collected:
+            break
         quantity = _egfr(resource)
         if quantity is None or quantity.value < 0:
             continue
@@ -202,12 +202,7 @@ def _reported(evidence: Evidence, now: datetime, age: timedelta, protocol: Proto
             value = max(below, Decimal(0)) if limit and quantity.value <= limit else None
         if value is not None:
             found.append(Lab(Quantity(value, "mL/min"), collected.start, resource))
-    if not found:
-        return None
-    latest = max(lab.collected for lab in found)
-    return min(
-        (lab for lab in found if lab.collected == latest), key=lambda lab: (lab.value, lab.source)
-    )
+    return min(found, key=lambda lab: (lab.value, lab.source), default=None)
 
 
 def _egfr(resource: Resource) -> Quantity | None:

@@ -84,7 +84,7 @@ class Labs:
 
     def __init__(self, concept: str, resources: Iterable[Resource], latest: datetime) -> None:
         self._concept = concept
-        self._found = _newest_first(
+        self._found = newest_first(
             [r for r in resources if r.status in FINAL and r.valueQuantity is not None]
         )
         self._latest = latest
@@ -129,7 +129,7 @@ class Labs:
         return lab if lab is not None and now - lab.collected <= age else None
 
 
-def _newest_first(found: list[Resource]) -> list[Resource]:
+def newest_first(found: list[Resource]) -> list[Resource]:
     """The newest collected first; at one time, see ``tie_break``."""
     if len(found) < 2:
         return found

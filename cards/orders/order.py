@@ -15,6 +15,7 @@ from cards.orders.identity import Identity, identify
 from cards.resource import CodeableConcept, Dosage, Resource, many, name
 
 RUNS = "active"
+_REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})
 NEVER_RUN = frozenset({"plan", "proposal", "option"})
 
 
@@ -56,12 +57,16 @@ class DraftOrder:
     @property
     def magnesium(self) -> Drug | None:
         """The magnesium drug when the order is replacement."""
-        return self._magnesium[0]
+        return self._magnesium[0] if self._has_magnesium else None
 
     @property
     def laxative(self) -> Drug | None:
         """The magnesium drug when it is a laxative, antacid or bowel preparation."""
-        return self._magnesium[1]
+        return self._magnesium[1] if self._has_magnesium else None
+
+    @property
+    def _has_magnesium(self) -> bool:
+        return not self.identity.groups.isdisjoint(_REPLACEMENT_OR_LAXATIVE)
 
     @cached_property
     def _magnesium(self) -> tuple[Drug | None, Drug | None]:
