@@ -273,12 +273,13 @@ class Rejected(Struct, frozen=True, omit_defaults=True):
 
 
 class Profile(Struct, frozen=True, omit_defaults=True):
-    """A protocol that was replayed."""
+    """A protocol that was replayed. ``rules``: the title of each of its rules, by id."""
 
     name: str
     version: str
     title: str
     hash: str
+    rules: dict[str, str] = {}
 
 
 class Source(Struct, frozen=True, omit_defaults=True):

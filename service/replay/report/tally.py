@@ -30,6 +30,8 @@ HOURS = (*(f"{hour:02}" for hour in range(24)), "?")
 LOW = ("severe", "moderate", "mild")
 OUTCOMES = ("as suggested", "same route", "other route", "route unknown", "nothing")
 """What was ordered after a suggestion, best first; an order counts for the best it is."""
+QUALITY = ("undated", "unread", "conflicts")
+"""What could not be used as it came, by resource type; see row.Walked."""
 AFTER_LOW = ("treated", "ordered", "none", "lost")
 """After a low result: magnesium already ordered or given; ordered within LOW_H; not ordered in
 all that time; not ordered, and the record ends before."""
@@ -53,7 +55,6 @@ class Tally:
     counts: dict[Key, Count] = field(default_factory=dict)
     sums: list[Sum] = field(default_factory=list)
     seconds: int = 0
-    counted: dict[str, int] = field(default_factory=dict)
     waits: dict[str, Quartiles] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     first: str = ""
@@ -151,7 +152,17 @@ _WALKED = {
     "orders": "BIGINT",
     "lows": "STRUCT(acts_as VARCHAR, borderline BOOLEAN, hours DOUBLE, treated BOOLEAN, "
     "observed_h DOUBLE)[]",
+    "undated": "MAP(VARCHAR, BIGINT)",
+    "unread": "MAP(VARCHAR, BIGINT)",
+    "conflicts": "MAP(VARCHAR, BIGINT)",
+    "guessed_ends": "BIGINT",
+    "patient_missing": "BOOLEAN",
 }
+_QUALITY = (
+    "(SELECT who, e.key AS type, e.value AS amount FROM "
+    "(SELECT who, unnest(map_entries({0})) AS e FROM p) WHERE e.value > 0)"
+)
+_GUESSED = "(SELECT who, guessed_ends AS amount FROM p WHERE guessed_ends > 0)"
 # The suggestion a clinician would take: the recommended order, else the first order offered,
 # else what else is suggested (a lab, a removal).
 _TAKEN = """coalesce(
@@ -212,7 +223,9 @@ def _load(db: DuckDBPyConnection, folder: Path) -> None:
     db.execute(
         "CREATE TABLE p AS SELECT hash(patient) AS who, "
         "CAST(round(coalesce(days, 0) * 86400) AS BIGINT) AS seconds, "
-        "coalesce(counted, 'none') AS counted, coalesce(lows, []) AS lows "
+        "coalesce(counted, 'none') AS counted, coalesce(lows, []) AS lows, "
+        "undated, unread, conflicts, coalesce(guessed_ends, 0) AS guessed_ends, "
+        "coalesce(patient_missing, false) AS patient_missing "
         f"FROM read_json(?, format = 'newline_delimited', columns = {_columns(_WALKED)})",
         [str(folder / "patients.ndjson")],
     )
@@ -230,15 +243,23 @@ class _Counter:
     few: int
 
     def groups(
-        self, name: Key, by: Sequence[str] = (), of: str = "d", where: str = "true"
+        self,
+        name: Key,
+        by: Sequence[str] = (),
+        of: str = "d",
+        where: str = "true",
+        amount: str = "1",
     ) -> None:
-        """A count under ``(*name, value of each expression in by)`` for each group of rows."""
+        """A count under ``(*name, value of each expression in by)`` for each group of rows.
+
+        ``amount`` is how many events a row stands for.
+        """
         exclusive = of in ("p", "cards")
         keys = ", ".join(f"{expression} AS k{i}" for i, expression in enumerate(by))
         names = ", ".join(f"k{i}" for i in range(len(by)))
         query = f"""
             SELECT {names + "," if by else ""} sum(n)::BIGINT, count(*), min(who, {self.few})
-            FROM (SELECT {keys + "," if by else ""} who, count(*) AS n
+            FROM (SELECT {keys + "," if by else ""} who, sum({amount}) AS n
                   FROM {of} WHERE {where} GROUP BY ALL)
             {"GROUP BY " + names if by else ""}"""  # noqa: S608  our own expressions, no input
         for *values, n, patients, who in self.db.execute(query).fetchall():
@@ -269,9 +290,13 @@ def _count_patients(count: _Counter) -> None:
     tally.split(("patients",), (("patients", "card"), ("patients", "no card")))
     row = db.execute("SELECT sum(seconds)::BIGINT FROM p").fetchone()
     tally.seconds = (row[0] if row else 0) or 0
-    tally.counted = dict(
-        db.execute("SELECT counted, count(*) FROM p GROUP BY 1 ORDER BY 1").fetchall()
-    )
+    count.groups(("counted",), ["counted"], of="p")
+    tally.split(("patients",), tally.groups("counted"))
+    for what in QUALITY:
+        count.groups(("quality", what), ["type"], of=_QUALITY.format(what), amount="amount")
+    count.groups(("quality", "guessed_ends"), ["'MedicationRequest'"], of=_GUESSED, amount="amount")
+    missing = "(SELECT who FROM p WHERE patient_missing)"
+    count.groups(("quality", "patient_missing"), ["'Patient'"], of=missing)
     row = db.execute("SELECT min(time), max(time) FROM d").fetchone()
     tally.first, tally.last = (row[0] or "", row[1] or "") if row else ("", "")
 

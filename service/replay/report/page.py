@@ -1,0 +1,155 @@
+"""Page: the report as one HTML file that asks no host for anything and needs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup
+
+from service.replay.report import charts
+from service.replay.report.figures import Figures
+from service.replay.row import LOW_H, Run
+
+# Each colour of a chart and its twin on a dark page.
+TWINS = (
+    (charts.CRITICAL, "#f08080"),
+    (charts.WARNING, "#f0b050"),
+    (charts.INFO, "#7fb2e5"),
+    (charts.INK, "#e8e8e8"),
+    (charts.FAINT, "#3d4248"),
+    (charts.GOOD, "#5fbf92"),
+    (charts.FAIR, "#2f7d5a"),
+    (charts.OTHER, "#a994d6"),
+    (charts.UNSURE, "#8f8f8f"),
+    (charts.NOTHING, "#666666"),
+)
+_SECTIONS = (
+    (
+        "burden",
+        "How often, and on whom",
+        "A card is one answer of the service to one call. Order-select (a drug is chosen) and "
+        "order-sign (the order is signed) meet the same orders, so their cards stand apart and "
+        "are never added.",
+        ("cards", "both", "kinds", "levels", "patients"),
+    ),
+    (
+        "rules",
+        "Which rules speak",
+        "",
+        ("rules-order-sign", "rules-order-select", "rules-patient-view"),
+    ),
+    (
+        "hours",
+        "When",
+        "",
+        ("hours-order-sign", "hours-order-select", "hours-patient-view"),
+    ),
+    (
+        "refusals",
+        "What was refused, and why",
+        "",
+        ("asked", "stops"),
+    ),
+    (
+        "missing",
+        "What data was missing",
+        "In the live service these would be read from the record; a replay reads only what the "
+        "export holds. A resource type that the export does not hold at all counts as not "
+        "obtained, unless it was assumed to be empty.",
+        ("gaps", "quality"),
+    ),
+    ("quiet", "What stayed quiet", "", ("hushed",)),
+    (
+        "agreement",
+        "Whether clinicians agreed",
+        "",
+        ("outcomes", "outcomes-by-rule", "lows"),
+    ),
+)
+_COUNTED = (
+    "Rates are per 100 of the denominator named under each table, with Wilson's 95 % interval; "
+    "rates per 100 patient-days carry the 95 % interval of a Poisson count (Byar). Both take "
+    "every call as independent, which calls of one patient are not: the true uncertainty is "
+    "wider. Every decision saw only what was known at its time."
+)
+_ANSWERS = {
+    "record": "a card counts as accepted where the record holds a matching order soon after",
+    "none": "no card counts as answered, so nothing is kept quiet",
+    "overridden": "every card counts as overridden, so the quiet rule holds back most",
+}
+
+
+def render_page(
+    figures: Figures,
+    sentences: tuple[str, ...],
+    drawn: Mapping[str, Markup],
+    min_cell: int,
+) -> str:
+    """The whole HTML document."""
+    run = figures.run
+    sections = list(_SECTIONS)
+    if run.against is not None:
+        intro = (
+            f"{run.protocol.name} against {run.against.name} on the same calls. Each difference "
+            "stands, decision by decision, in differences.ndjson."
+        )
+        sections.append(
+            ("against", f"Against {run.against.name}", intro, ("compared", "differs", "changes"))
+        )
+    sections.append(("what", "What was replayed, and how it was counted", _COUNTED, ("observed",)))
+    rendered: str = _template().render(
+        figures=figures,
+        run=run,
+        sentences=sentences,
+        charts=drawn,
+        min_cell=min_cell,
+        low_h=LOW_H,
+        sections=sections,
+        contents=[(id_, title) for id_, title, _, _ in sections],
+        facts=list(_facts(figures, run)),
+        twins=TWINS,
+    )
+    return rendered
+
+
+def _facts(figures: Figures, run: Run) -> list[tuple[str, str]]:
+    def listed(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())) or "none"
+
+    protocols = [("Protocol", run.protocol)]
+    if run.against is not None:
+        protocols.append(("Against", run.against))
+    days = f"{figures.days:,.1f}" if figures.days is not None else "withheld"
+    return [
+        ("Software", f"repletion {run.software}"),
+        *(
+            (name, f"{p.name}, version {p.version}: {p.title}; hash {p.hash}")
+            for name, p in protocols
+        ),
+        ("Hooks", ", ".join(run.hooks)),
+        ("Patient-days", days),
+        ("Read", listed(run.held)),
+        ("Assumed to be empty", ", ".join(run.assumed_none) or "nothing"),
+        ("Setting where none is told", run.setting or "as the protocol has it: inpatient"),
+        ("Answers to cards", _ANSWERS.get(run.answers, run.answers)),
+        ("Time zone", run.timezone),
+        ("Lines rejected", listed(run.rejected)),
+        ("Resources of types not read", listed(run.unused)),
+        (
+            "Input",
+            "; ".join(f"{s.name} ({s.lines:,} lines, {s.bytes:,} bytes)" for s in run.sources),
+        ),
+    ]
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    text = files("service.replay.report").joinpath("report.html").read_text(encoding="utf-8")
+    return Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    ).from_string(text)

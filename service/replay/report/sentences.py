@@ -1,0 +1,167 @@
+"""Five sentences: what the replay says to somebody who reads nothing else."""
+
+from __future__ import annotations
+
+from service.replay.report.disclosure import Key
+from service.replay.report.figures import CALLED, Figures
+from service.replay.report.table import Rate, Row
+from service.replay.report.tally import LOW
+from service.replay.row import AFTER_H, LOW_H
+
+FEW = "too few patients to say"
+_LOUD = 3
+
+
+def five_sentences(figures: Figures) -> tuple[str, ...]:
+    """How often, on whom, which rules, what data was missing, whether clinicians agreed."""
+    return (
+        _how_often(figures),
+        _on_whom(figures),
+        _which_rules(figures),
+        _what_missing(figures),
+        _agreed(figures),
+    )
+
+
+def _hooks(figures: Figures) -> list[str]:
+    order = ("order-sign", "order-select", "patient-view")
+    return [hook for hook in order if hook in figures.run.hooks]
+
+
+def _how_often(figures: Figures) -> str:
+    parts = []
+    for hook in _hooks(figures):
+        calls, card = figures.cell("call", hook).n, figures.cell("card", hook).n
+        if calls == 0:
+            parts.append(f"no {CALLED[hook]} were on record")
+            continue
+        cards = figures.share(("card", hook), ("call", hook))
+        critical = figures.share(("indicator", hook, "critical"), ("call", hook))
+        if cards is None:
+            parts.append(f"of the {CALLED[hook]}, {FEW}")
+            continue
+        worst = f", {critical.value:.1f} of them critical" if critical is not None else ""
+        parts.append(
+            f"{cards.value:.1f} of 100 {CALLED[hook]} would have met a card ({card:,} of "
+            f"{calls:,}{worst})"
+        )
+    text = "; ".join(parts)
+    if {"order-sign", "order-select"} <= set(figures.run.hooks):
+        text += "; choosing and signing meet the same orders"
+    return f"How often: {text}."
+
+
+def _on_whom(figures: Figures) -> str:
+    who = figures.share(("patients", "card"), ("patients",))
+    whole = figures.cell("patients")
+    if who is None:
+        return f"On whom: {FEW}."
+    text = (
+        f"{figures.cell('patients', 'card').n:,} of {whole.n:,} patients ({who.value:.0f} %) would "
+        "have seen at least one card"
+    )
+    if figures.days:
+        text += f" in {figures.days:,.0f} patient-days"
+    parts = []
+    for level in ("severe", "moderate", "mild", "not usable"):
+        n = figures.cell("level-card", "patient-view", level).n
+        share = figures.share(("level-card", "patient-view", level), ("card", "patient-view"))
+        if n and share is not None:
+            name = "a result that may not be dosed on" if level == "not usable" else level
+            parts.append(f"{name} {share.value:.0f} %")
+    if parts:
+        text += f"; of the cards on opening a chart, by level: {', '.join(parts)}"
+    return f"On whom: {text}."
+
+
+def _which_rules(figures: Figures) -> str:
+    parts = []
+    for hook in _hooks(figures):
+        table = figures.table(f"rules-{hook}")
+        rows = [row for row in table.rows if row.cell.n] if table else []
+        cards = figures.cell("card", hook).n
+        if not rows or not cards:
+            continue
+        said = [_rule(row, cards) for row in rows[:_LOUD]]
+        parts.append(f"at {hook} {', '.join(said)}")
+    return f"What makes the noise: {'; '.join(parts) or FEW}."
+
+
+def _rule(row: Row, cards: int) -> str:
+    rule, title, indicator = row.name
+    named = f"{rule} ({title}; {indicator})" if title else f"{rule} ({indicator})"
+    return f"{named} {100 * (row.cell.n or 0) / cards:.0f} % of the cards"
+
+
+def _what_missing(figures: Figures) -> str:
+    hooks = _hooks(figures)
+    needs: dict[str, float] = {}
+    table = figures.table("gaps")
+    for row in table.rows if table else ():
+        if row.name[0] == hooks[0] and row.per_100 is not None and row.cell.n:
+            needs[row.name[1]] = needs.get(row.name[1], 0) + row.per_100.value
+    worst = sorted(needs.items(), key=lambda item: (-item[1], item[0]))
+    text = "nothing the decisions read was missing"
+    if worst:
+        groups: dict[str, list[str]] = {}
+        for need, part in worst:
+            groups.setdefault(f"{part:.0f} %", []).append(need)
+        said = "; ".join(f"{', '.join(names)} in {part}" for part, names in groups.items())
+        text = f"of the decisions at {hooks[0]}, {said}"
+    elif any(figures.cell("gap-any", hook).n is None for hook in hooks):
+        text = FEW
+    refused = []
+    for hook in ("patient-view", *hooks):
+        share = figures.share(("unknown", hook), ("asked", hook))
+        if share is not None and figures.cell("unknown", hook).n:
+            refused.append(
+                f"{share.value:.0f} % of the decisions at {hook} that asked for magnesium "
+                f"({figures.cell('unknown', hook).n:,} of {figures.cell('asked', hook).n:,})"
+            )
+            break
+    if refused:
+        text += f"; missing data forbade an order, or a way of giving it, in {refused[0]}"
+    return f"What was missing: {text}."
+
+
+def _agreed(figures: Figures) -> str:
+    hook = "patient-view" if "patient-view" in figures.run.hooks else _hooks(figures)[0]
+    whole: Key = ("suggested", hook)
+    if figures.cell(*whole).n == 0:
+        text = f"no magnesium order was suggested at {hook}"
+    else:
+        said = {
+            "as suggested": "as suggested",
+            "same route": "by the same route with another dose or time",
+            "other route": "by another route",
+            "nothing": "not at all",
+        }
+        parts = [
+            f"{share.value:.0f} % {words}"
+            for name, words in said.items()
+            if (share := _some(figures, ("outcome", hook, name), whole)) is not None
+        ]
+        number = figures.cell(*whole).n
+        of = f"{number:,} suggestions" if number is not None else "the suggestions"
+        text = f"in the {AFTER_H} h after {of} at {hook} clinicians ordered magnesium " + (
+            ", ".join(parts) or f"({FEW})"
+        )
+    waits = [
+        f"{wait.band} {wait.hours.median:.1f} h ({wait.hours.n:,} results)"
+        for wait in figures.waits
+        if wait.hours is not None
+    ]
+    if waits:
+        text += f"; median time from a low result to the first order: {', '.join(waits)}"
+    none = [
+        f"{band} {share.value:.0f} %"
+        for band in LOW
+        if (share := _some(figures, ("after", band, "none"), ("low", band))) is not None
+    ]
+    if none:
+        text += f"; nothing ordered in {LOW_H} h: {', '.join(none)}"
+    return f"Whether clinicians agreed: {text}."
+
+
+def _some(figures: Figures, part: Key, of: Key) -> Rate | None:
+    return figures.share(part, of)
