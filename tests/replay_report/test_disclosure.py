@@ -175,9 +175,7 @@ def test_no_small_count_can_be_worked_out_of_a_two_way_table(found: list[Event])
     for relation in sums:  # what is left of a total is of enough patients
         left = [key for key in relation.parts if cells[key].n is None and counts[key].n]
         if left and cells[relation.total].n is not None:
-            union = {
-                str(p) for p, r, c in found if any(_holds(key, r, c) for key in left)
-            }
+            union = {str(p) for p, r, c in found if any(_holds(key, r, c) for key in left)}
             assert len(union) >= MIN
             assert len(left) >= 2
 

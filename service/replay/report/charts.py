@@ -26,6 +26,21 @@ OUTCOME_COLOURS = dict(zip(OUTCOMES, (GOOD, FAIR, OTHER, UNSURE, NOTHING), stric
 _WIDTH = 520
 _MOST = 15
 _LONG = 48
+_TEXT = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
+_CONFIG = {
+    "background": "transparent",
+    "font": "sans-serif",
+    "axis": {
+        **_TEXT,
+        "titleFontWeight": "normal",
+        "labelLimit": 480,
+        "gridColor": FAINT,
+        "domainColor": FAINT,
+        "tickColor": FAINT,
+    },
+    "legend": _TEXT,
+    "view": {"stroke": None},
+}
 _CLIP = re.compile(r"\b(clip|gradient)(\d+)")
 _SVG = re.compile(r"<svg ([^>]*)>")
 _SIZE = re.compile(r'(width|height)="([\d.]+)"')
@@ -131,7 +146,7 @@ def _bars(table: Table, bars: Sequence[Bar], title: str, colours: dict[str, str]
     ]
     used = [name for name in colours if any(bar.part == name for bar in bars)]
     chart = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart({"values": values})
         .mark_bar()
         .encode(
             y=alt.Y(
@@ -167,11 +182,14 @@ def _columns(table: Table) -> Markup | None:
     ]
     hours = [row.name[0][:2] for row in rows]
     chart = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart({"values": values})
         .mark_bar(color=INFO)
         .encode(
             x=alt.X(
-                "hour:N", title="hour of the day", sort=hours, scale=alt.Scale(domain=hours),
+                "hour:N",
+                title="hour of the day",
+                sort=hours,
+                scale=alt.Scale(domain=hours),
                 axis=alt.Axis(labelAngle=0),
             ),
             y=alt.Y("value:Q", title="cards per 100 calls"),
@@ -197,7 +215,7 @@ def _waits(table: Table, waits: Sequence[Wait]) -> Markup | None:
     ]
     if not values:
         return None
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = alt.Chart({"values": values}).encode(
         y=alt.Y("level:N", sort=[wait.band for wait in waits], title=None)
     )
     box = base.mark_bar(color=FAIR, size=14).encode(
@@ -212,22 +230,7 @@ def _svg(chart: Any, table: Table) -> Markup:
     import altair as alt
     import vl_convert
 
-    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
-    chart = chart.configure(
-        background="transparent",
-        font="sans-serif",
-        axis=alt.Axis(
-            **text,
-            titleFontWeight="normal",
-            labelLimit=480,
-            gridColor=FAINT,
-            domainColor=FAINT,
-            tickColor=FAINT,
-        ),
-        legend=alt.LegendConfig(**text),
-        view=alt.ViewConfig(stroke=None),
-    )
-    spec = chart.to_dict()
+    spec = {**chart.to_dict(), "config": _CONFIG}
     version = alt.SCHEMA_VERSION.lstrip("v").rsplit(".", 1)[0]
     drawn = vl_convert.vegalite_to_svg(spec, vl_version=version, allowed_base_urls=[])
     drawn = _CLIP.sub(rf"{table.id}-\1\2", drawn)

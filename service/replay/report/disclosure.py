@@ -66,9 +66,7 @@ class Cell:
     why: Literal["", "small", "withheld"] = ""
 
 
-def protect(
-    counts: Mapping[Key, Count], sums: Sequence[Sum], min_cell: int
-) -> dict[Key, Cell]:
+def protect(counts: Mapping[Key, Count], sums: Sequence[Sum], min_cell: int) -> dict[Key, Cell]:
     """The Cell of every Count. ``min_cell`` of 0 or 1 publishes everything.
 
     Raises ValueError where a total is not the sum of its parts.

@@ -111,6 +111,7 @@ def render_page(
         contents=[(id_, title) for id_, title, _, _ in sections],
         facts=list(_facts(figures, run)),
         twins=TWINS,
+        long=[table.id for table in figures.tables if table.id.startswith("hours-")],
     )
     return rendered
 

@@ -8,7 +8,7 @@ from service.replay.report.table import Rate, Row
 from service.replay.report.tally import LOW
 from service.replay.row import AFTER_H, LOW_H
 
-FEW = "too few patients to say"
+FEW = "withheld, too few patients concerned or left over"
 _LOUD = 3
 
 
@@ -32,46 +32,53 @@ def _how_often(figures: Figures) -> str:
     parts = []
     for hook in _hooks(figures):
         calls, card = figures.cell("call", hook).n, figures.cell("card", hook).n
-        if calls == 0:
-            parts.append(f"no {CALLED[hook]} were on record")
-            continue
         cards = figures.share(("card", hook), ("call", hook))
         critical = figures.share(("indicator", hook, "critical"), ("call", hook))
-        if cards is None:
-            parts.append(f"of the {CALLED[hook]}, {FEW}")
-            continue
-        worst = f", {critical.value:.1f} of them critical" if critical is not None else ""
-        parts.append(
-            f"{cards.value:.1f} of 100 {CALLED[hook]} would have met a card ({card:,} of "
-            f"{calls:,}{worst})"
-        )
-    text = "; ".join(parts)
-    if {"order-sign", "order-select"} <= set(figures.run.hooks):
-        text += "; choosing and signing meet the same orders"
-    return f"How often: {text}."
+        if calls == 0:
+            parts.append(f"no {CALLED[hook]} on record")
+        elif cards is None:
+            parts.append(f"of the {CALLED[hook]}: {FEW}")
+        else:
+            same = ", the same orders" if hook == "order-select" and parts else ""
+            worst = f", {critical.value:.1f} a critical one" if critical is not None else ""
+            parts.append(
+                f"of 100 {CALLED[hook]}{same} {cards.value:.1f} would meet a card{worst} "
+                f"({card:,} of {calls:,})"
+            )
+    days = [
+        f"{rate.value:.0f} at {hook}"
+        for hook in _hooks(figures)
+        if (rate := figures.per_100_days("card", hook)) is not None
+    ]
+    if days:
+        parts.append(f"in 100 patient-days that is {', '.join(days)}")
+    return f"How often: {'; '.join(parts)}."
 
 
 def _on_whom(figures: Figures) -> str:
     who = figures.share(("patients", "card"), ("patients",))
     whole = figures.cell("patients")
-    if who is None:
-        return f"On whom: {FEW}."
-    text = (
-        f"{figures.cell('patients', 'card').n:,} of {whole.n:,} patients ({who.value:.0f} %) would "
-        "have seen at least one card"
-    )
-    if figures.days:
-        text += f" in {figures.days:,.0f} patient-days"
-    parts = []
+    if who is not None:
+        parts = [
+            f"{figures.cell('patients', 'card').n:,} of {whole.n:,} patients ({who.value:.0f} %) "
+            "would have seen at least one card"
+        ]
+        if figures.days:
+            parts[0] += f" in {figures.days:,.0f} patient-days"
+    elif whole.n is not None and figures.cell("patients", "no card").why == "small":
+        parts = [f"nearly all of {whole.n:,} patients would have seen a card"]
+    else:
+        parts = [f"patients with a card: {FEW}"]
+    levels = []
     for level in ("severe", "moderate", "mild", "not usable"):
         n = figures.cell("level-card", "patient-view", level).n
         share = figures.share(("level-card", "patient-view", level), ("card", "patient-view"))
         if n and share is not None:
             name = "a result that may not be dosed on" if level == "not usable" else level
-            parts.append(f"{name} {share.value:.0f} %")
-    if parts:
-        text += f"; of the cards on opening a chart, by level: {', '.join(parts)}"
-    return f"On whom: {text}."
+            levels.append(f"{name} {share.value:.0f} %")
+    if levels:
+        parts.append(f"of the cards on opening a chart, by level: {', '.join(levels)}")
+    return f"On whom: {'; '.join(parts)}."
 
 
 def _which_rules(figures: Figures) -> str:

@@ -5,13 +5,13 @@ The shape (``format`` changes when it does):
 | key | holds |
 |---|---|
 | `format` | `repletion-replay-summary/1` |
-| `run` | software, protocols (name, version, title, hash), hooks, inputs, what was held, assumed, rejected |
+| `run` | the Run (service/replay/row.py), without the titles of the rules |
 | `min_cell` | below which number of patients a count is withheld (0 or 1: none) |
 | `sentences` | the five sentences of the report |
 | `patient_days` | days under observation; null where withheld |
 | `period` | first and last call; null where withheld |
 | `tables` | by id: `title`, `counted` (how), `of` (the denominator in words), `rows` |
-| `waits` | by level: hours from a low result to the first magnesium order (`n`, quartiles), or null |
+| `waits` | by level: hours from a low result to the first magnesium order, or null |
 
 A row holds the parts of its name by column, ``n`` (null where withheld), ``patients`` (a number,
 ``"<11"`` where they are fewer than ``min_cell``, null where withheld to protect such a number),

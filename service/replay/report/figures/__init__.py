@@ -1,0 +1,6 @@
+"""Figures: the tables of the report (see figures.py)."""
+
+from service.replay.report.figures.figures import Figures, Wait, make_figures
+from service.replay.report.figures.published import CALLED
+
+__all__ = ["CALLED", "Figures", "Wait", "make_figures"]

@@ -1,0 +1,41 @@
+"""Against: how the decisions of a second protocol differ on the same calls."""
+
+from __future__ import annotations
+
+from service.replay.report.tally.counter import Counter
+from service.replay.report.tally.tally import INDICATORS
+
+
+def count_against(count: Counter, hook: str) -> None:
+    """Calls by how the other protocol decided: seen, unseen, at which stage, from what to what."""
+    tally, at = count.tally, f"hook = '{hook}' AND compared"
+    if not count.values("hook", where=at):
+        return
+    places = {
+        "both": "indicator IS NOT NULL AND other IS NOT NULL",
+        "first only": "indicator IS NOT NULL AND other IS NULL",
+        "second only": "indicator IS NULL AND other IS NOT NULL",
+        "neither": "indicator IS NULL AND other IS NULL",
+    }
+    for name, holds in places.items():
+        count.groups(("against", hook, name), where=f"{at} AND {holds}")
+    count.groups(("other-card", hook), where=f"{at} AND other IS NOT NULL")
+    count.groups(("other-silent", hook), where=f"{at} AND other IS NULL")
+    count.groups(("other-indicator", hook), ["other"], where=f"{at} AND other IS NOT NULL")
+    tally.split(("other-card", hook), [("other-indicator", hook, i) for i in INDICATORS])
+    for total, parts in (
+        ("call", (("other-card", hook), ("other-silent", hook))),
+        ("card", (("against", hook, "both"), ("against", hook, "first only"))),
+        ("silent", (("against", hook, "second only"), ("against", hook, "neither"))),
+        ("other-card", (("against", hook, "both"), ("against", hook, "second only"))),
+        ("other-silent", (("against", hook, "first only"), ("against", hook, "neither"))),
+    ):
+        tally.split((total, hook), parts)
+    count.groups(("differs", hook), ["differs"], where=at)
+    tally.split(("call", hook), [("differs", hook, d) for d in ("same", "unseen", "visible")])
+    for differs in ("unseen", "visible"):
+        count.groups(("stage", hook, differs), ["stage"], where=f"{at} AND differs = '{differs}'")
+        tally.split(("differs", hook, differs), tally.groups("stage", hook, differs))
+    count.groups(("change", hook), ["said", "other_said"], where=f"{at} AND differs = 'visible'")
+    changes = sorted(k for k in tally.counts if k[:2] == ("change", hook))
+    tally.split(("differs", hook, "visible"), changes)

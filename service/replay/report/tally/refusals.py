@@ -1,0 +1,64 @@
+"""Refusals: what was forbidden, what was not obtained, what stayed quiet."""
+
+from __future__ import annotations
+
+from service.replay.report.tally.counter import Counter, quoted
+
+
+def count_asked(count: Counter, hook: str) -> None:
+    """Decisions that asked for magnesium: what was offered, what was refused and by which stop."""
+    tally = count.tally
+    asked = "(drug OR len(refusals) > 0)"
+    count.rest(("call", hook), ("asked", hook), asked)
+    offered = {
+        "offered": "drug AND len(refusals) = 0",
+        "partly": "drug AND len(refusals) > 0",
+        "refused": "NOT drug AND len(refusals) > 0",
+    }
+    for name, where in offered.items():
+        count.groups(("offered", hook, name), where=f"hook = '{hook}' AND {where}")
+    tally.split(("asked", hook), [("offered", hook, name) for name in offered])
+    db = count.db
+    db.execute(
+        "CREATE OR REPLACE VIEW refusal AS SELECT DISTINCT who, what, r.stop AS stop, r.why AS why,"
+        " coalesce(r.unknown, false) AS unknown FROM (SELECT who, what, unnest(refusals) AS r "
+        f"FROM d WHERE hook = '{hook}')"
+    )
+    titles = "SELECT stop, min(why) FROM refusal GROUP BY stop"
+    tally.why |= dict(db.execute(titles).fetchall())
+    of = f"(SELECT * FROM d WHERE {asked})"
+    for stop in count.values("stop", of="refusal"):
+        holds = f"list_contains(list_transform(refusals, lambda r: r.stop), {quoted(stop)})"
+        count.rest(("asked", hook), ("stop", hook, stop), holds, of=of)
+    unknown = "len(list_filter(refusals, lambda r: coalesce(r.unknown, false))) > 0"
+    count.rest(("asked", hook), ("unknown", hook), unknown, of=of)
+
+
+def count_gaps(count: Counter, hook: str) -> None:
+    """Decisions by what could not be obtained: any need, each need, each reason of it."""
+    tally = count.tally
+    count.rest(("call", hook), ("gap-any", hook), "len(gaps) > 0")
+    count.db.execute(
+        "CREATE OR REPLACE VIEW gap AS SELECT who, g.need AS need, g.reason AS reason "
+        f"FROM (SELECT who, unnest(gaps) AS g FROM d WHERE hook = '{hook}')"
+    )
+    for need in count.values("need", of="gap"):
+        holds = f"list_contains(list_transform(gaps, lambda g: g.need), {quoted(need)})"
+        count.rest(("call", hook), ("gap", hook, need), holds)
+    count.groups(("gap-reason", hook), ["need", "reason"], of="gap")
+    for need in count.values("need", of="gap"):
+        tally.split(("gap", hook, need), tally.groups("gap-reason", hook, need))
+
+
+def count_hushed(count: Counter, hook: str) -> None:
+    """Decisions of which something was kept quiet, by rule; with and without a card left."""
+    count.rest(("call", hook), ("hushed-any", hook), "len(hushed) > 0")
+    for kind, where in (("card", "indicator IS NOT NULL"), ("silent", "indicator IS NULL")):
+        holds = f"hook = '{hook}' AND len(hushed) > 0 AND {where}"
+        count.groups(("hushed-left", hook, kind), where=holds)
+    count.tally.split(
+        ("hushed-any", hook), [("hushed-left", hook, kind) for kind in ("card", "silent")]
+    )
+    for rule in count.values("unnest(hushed)", where=f"hook = '{hook}'"):
+        holds = f"list_contains(hushed, {quoted(rule)})"
+        count.rest(("call", hook), ("hushed", hook, rule), holds)
