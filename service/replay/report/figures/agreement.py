@@ -28,7 +28,8 @@ def outcomes(shown: Published, hooks: list[str]) -> Table:
         f"magnesium orders written in the next {AFTER_H} hours: as suggested (same salt, "
         "route, dose and daily number, not given faster); same route (another dose or time); "
         "other route; route unknown (the order does not say); nothing. Nobody saw these "
-        "suggestions: this is what clinicians did of their own accord. Several results of "
+        "suggestions: this is what clinicians did of their own accord. Suggestions about a "
+        "magnesium order at hand are left out: that order is itself an answer. Several results of "
         "one patient count several times.",
         ("hook", "suggested route", "ordered"),
         "suggestions",

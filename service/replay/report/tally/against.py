@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.replay.report.tally.counter import Counter
-from service.replay.report.tally.tally import INDICATORS
+from service.replay.report.tally.tally import INDICATORS, NO_CARD
 
 
 def count_against(count: Counter, hook: str) -> None:
@@ -36,6 +36,23 @@ def count_against(count: Counter, hook: str) -> None:
     for differs in ("unseen", "visible"):
         count.groups(("stage", hook, differs), ["stage"], where=f"{at} AND differs = '{differs}'")
         tally.split(("differs", hook, differs), tally.groups("stage", hook, differs))
+    _count_changes(count, hook)
+
+
+def _count_changes(count: Counter, hook: str) -> None:
+    """What a clinician would see change: from which card to which. A card that only one protocol
+    shows is always such a change."""
+    tally, at = count.tally, f"hook = '{hook}' AND compared"
+    for name, holds in (("changed", "differs = 'visible'"), ("unchanged", "differs <> 'visible'")):
+        both = f"{at} AND indicator IS NOT NULL AND other IS NOT NULL AND {holds}"
+        count.groups((name, hook), where=both)
+    tally.split(("against", hook, "both"), [("changed", hook), ("unchanged", hook)])
+    one_side = [("against", hook, "first only"), ("against", hook, "second only")]
+    tally.split(("differs", hook, "visible"), [*one_side, ("changed", hook)])
     count.groups(("change", hook), ["said", "other_said"], where=f"{at} AND differs = 'visible'")
-    changes = sorted(k for k in tally.counts if k[:2] == ("change", hook))
-    tally.split(("differs", hook, "visible"), changes)
+    changes = sorted(key for key in tally.counts if key[:2] == ("change", hook))
+    first = [key for key in changes if key[3] == NO_CARD]
+    second = [key for key in changes if key[2] == NO_CARD]
+    tally.split(one_side[0], first)
+    tally.split(one_side[1], second)
+    tally.split(("changed", hook), [key for key in changes if NO_CARD not in key])

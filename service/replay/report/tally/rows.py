@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.replay.report.tally.tally import NO_CARD
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -100,7 +102,7 @@ CREATE TABLE d AS SELECT
     coalesce(gaps, []) AS gaps,
     len(list_filter(coalesce(suggestions, []), lambda s: s.regimen IS NOT NULL)) > 0 AS drug,
     {_TAKEN.format("suggestions")}.route AS route,
-    CASE WHEN followed IS NULL THEN NULL
+    CASE WHEN followed IS NULL OR "order".magnesium THEN NULL
          WHEN len(followed) = 0 THEN 'nothing'
          WHEN len(list_filter(followed, lambda f: coalesce(f.same, false))) > 0
              THEN 'as suggested'
@@ -113,10 +115,14 @@ CREATE TABLE d AS SELECT
     CASE WHEN coalesce(against.visible, false) THEN 'visible'
          WHEN against.stage IS NOT NULL THEN 'unseen' ELSE 'same' END AS differs,
     coalesce(against.stage, '') AS stage,
-    CASE WHEN indicator IS NULL THEN 'no card'
+    CASE WHEN indicator IS NULL THEN '{NO_CARD}'
          ELSE indicator || ' ' || lead || coalesce(': ' || {_TAKEN.format("suggestions")}.label, '')
          END AS said,
-    CASE WHEN against.indicator IS NULL THEN 'no card'
+    CASE WHEN against.indicator IS NULL THEN '{NO_CARD}'
+         WHEN against.indicator = indicator AND against.lead = lead
+              AND {_TAKEN.format("against.suggestions")}.label
+                  IS NOT DISTINCT FROM {_TAKEN.format("suggestions")}.label
+         THEN 'the same at first sight: another finding or suggestion differs'
          ELSE against.indicator || ' ' || against.lead
               || coalesce(': ' || {_TAKEN.format("against.suggestions")}.label, '')
          END AS other_said

@@ -9,6 +9,7 @@ from service.replay.report.disclosure import Count, Key, Sum
 
 INDICATORS = ("critical", "warning", "info")
 ORDER_HOOKS = ("order-select", "order-sign")
+NO_CARD = "no card"
 HOURS = (*(f"{hour:02}" for hour in range(24)), "?")
 LOW = ("severe", "moderate", "mild")
 OUTCOMES = ("as suggested", "same route", "other route", "route unknown", "nothing")
