@@ -12,11 +12,12 @@ replay filter derive.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from cards import codes
+from cards.known import at, known_since
 from cards.resource import Resource, codings, name, reference_key
 
 
@@ -94,11 +95,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """One resource that came but could not be read; ``need`` is the one it would serve."""
+    """One resource that came but could not be read; ``need`` is the one it would serve.
+
+    ``source`` is what could be read of it, None when nothing could.
+    """
 
     need: str
     resource: str
     reason: str
+    source: Resource | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,32 @@ class Evidence:
     def of_type(self, type_: str) -> tuple[Resource, ...]:
         return self.by_type.get(type_, ())
 
+    def before(self, moment: datetime) -> Evidence:
+        """What of this was known at an aware ``moment`` (inclusive) in the site's time zone, each
+        resource as it stood then (``cards.known``). What nobody can date was not known.
+
+        The same id in several versions is one conflict to ``collect``, and so at any moment.
+        """
+
+        def known(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+            return tuple(
+                r for r in (at(resource, moment) for resource in resources) if r is not None
+            )
+
+        def came(unread: Unread) -> bool:
+            if unread.source is None:
+                return False
+            since = known_since(unread.source, moment.tzinfo or UTC)
+            return since is not None and since <= moment
+
+        return replace(
+            self,
+            labs=MappingProxyType({lab: known(found) for lab, found in self.labs.items()}),
+            by_type=MappingProxyType({type_: known(r) for type_, r in self.by_type.items()}),
+            unread=tuple(unread for unread in self.unread if came(unread)),
+            answered=tuple(answer for answer in self.answered if answer.at <= moment),
+        )
+
 
 @dataclass(slots=True)
 class _Collector:
@@ -194,7 +225,9 @@ class _Collector:
         # Nobody can tell whose it is: not used, and not lost in silence.
         self.set_aside.append(SetAside(name(resource), "its subject cannot be read"))
         if resource.resourceType == "Observation" and self._concept(resource) == "magnesium":
-            self.unread.append(Unread("magnesium", name(resource), "its subject cannot be read"))
+            self.unread.append(
+                Unread("magnesium", name(resource), "its subject cannot be read", resource)
+            )
 
     def _is_ours(self, reference: str | None) -> bool:
         if reference is None or reference == f"Patient/{self.patient_id}":
@@ -217,7 +250,9 @@ class _Collector:
             self._add_panel(resource)
         elif resource.code is None or not (codings(resource.code) or resource.code.text):
             # It may be any result, a magnesium too.
-            self.unread.append(Unread("magnesium", name(resource), "a result without a code"))
+            self.unread.append(
+                Unread("magnesium", name(resource), "a result without a code", resource)
+            )
 
     def _concept(self, resource: Resource) -> str | None:
         for coding in codings(resource.code):
@@ -239,7 +274,7 @@ class _Collector:
         raw = bytes(resource.component)
         if any(f'"{code}"'.encode() in raw for code in codes.lab_codes("magnesium")):
             self.unread.append(
-                Unread("magnesium", name(resource), "a result inside a panel is not read")
+                Unread("magnesium", name(resource), "a result inside a panel is not read", resource)
             )
 
     def _set_modified_aside(self, resource: Resource) -> None:
@@ -249,7 +284,12 @@ class _Collector:
         ):
             # It may say the opposite of a stop condition, or add one: safer not to guess.
             self.unread.append(
-                Unread("conditions", name(resource), "its meaning is modified in an unknown way")
+                Unread(
+                    "conditions",
+                    name(resource),
+                    "its meaning is modified in an unknown way",
+                    resource,
+                )
             )
 
     def _conflict(self, resource: Resource) -> None:
@@ -260,7 +300,7 @@ class _Collector:
             if before in index:
                 index.remove(before)
         self.unread += [
-            Unread(need, name(resource), "the same id came twice with other content")
+            Unread(need, name(resource), "the same id came twice with other content", resource)
             for need in {self._need(before), self._need(resource)}
             if need is not None
         ]
@@ -301,7 +341,7 @@ def collect(
         labs=MappingProxyType({lab: tuple(found) for lab, found in c.labs.items()}),
         by_type=MappingProxyType({type_: _by_id(found) for type_, found in c.by_type.items()}),
         gaps=MappingProxyType({gap.need: gap for gap in gaps}),
-        unread=tuple(sorted({*unread, *c.unread}, key=astuple)),
+        unread=tuple(sorted({*unread, *c.unread}, key=lambda u: (u.need, u.resource, u.reason))),
         set_aside=tuple(c.set_aside),
         answered=tuple(answered),
     )

@@ -1,4 +1,4 @@
-"""The command line: serve, decide, protocol, outcomes, store.
+"""The command line: serve, decide, protocol, outcomes, store, replay.
 
 Imports what a command needs when it runs.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from service.replay.command import replay
 
 if TYPE_CHECKING:
     from cards.protocol import Protocol
@@ -247,6 +249,9 @@ def _store() -> Iterator[Store]:
         raise _Refusal(str(error)) from None
     except StoreDown as error:
         raise _Refusal(f"The database did not do it: {error}") from None
+
+
+main.add_command(replay)
 
 
 class _Refusal(click.ClickException):

@@ -10,9 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -21,11 +18,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from service.hooks import HookRequest
+from service.secret import FILE, kept_key
 from service.settings import JWT_NEEDS_A_KEY, Settings, SettingsError
 from service.store import Store
 from service.trust import Caller
 
-_FILE = "repletion.secret"
 _SEALED = {"alg": "dir", "enc": "A256GCM"}
 _HEADER = base64.urlsafe_b64encode(msgspec.json.encode(_SEALED)).decode().rstrip("=")
 _NO_ID = "/?"  # how cards.resource.name ends for a resource without an id
@@ -38,29 +35,11 @@ def read_key(settings: Settings, store: Store) -> bytes:
         return settings.secret.get_secret_value().encode()
     if settings.auth != "open":
         raise SettingsError(JWT_NEEDS_A_KEY)
-    path = (store.file.parent if store.file is not None else Path()) / _FILE
+    path = (store.file.parent if store.file is not None else Path()) / FILE
     try:
-        return _kept(path)
+        return kept_key(path)
     except OSError as error:
         raise SettingsError(f"REPLETION_SECRET is not set, and {path}: {error.strerror}") from None
-
-
-def _kept(path: Path) -> bytes:
-    if not path.exists():
-        # Whole or not at all, and of two that start at once one wins.
-        made = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(made, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_hex(32))
-            out.flush()
-            os.fsync(out.fileno())
-        with suppress(FileExistsError):
-            os.link(made, path)
-        made.unlink()
-    key = path.read_bytes().strip()
-    if len(key) < 16:
-        raise SettingsError(f"{path}: holds no key; remove it, or set REPLETION_SECRET")
-    return key
 
 
 class Pseudonyms:

@@ -169,7 +169,8 @@ class Decided(Struct, frozen=True, omit_defaults=True):
 
     ``patient`` pseudonym (24 hex); ``time`` UTC, ISO 8601 with Z; ``hour`` 0 to 23 and
     ``weekday`` 0 (Monday) to 6 in the site's time zone; ``exact`` False when the record gives
-    no time of day: then decided as of the start of that day; ``order`` for order hooks;
+    no time of day: then an order is taken as written at the start of that day, a result as known
+    from its end, so that nothing is seen too early; ``order`` for order hooks;
     ``setting`` "inpatient" or "ambulatory" ("inpatient" where ``setting_known`` is False);
     ``renal`` R0 to R4 or RU.
 
@@ -239,7 +240,8 @@ class Walked(Struct, frozen=True, omit_defaults=True):
     can tell since when they were known. ``unread``: by type, broken in their types.
     ``conflicts``: by type, the same id with different content known at the same time.
     ``guessed_ends``: orders that are over now, whose end the record does not tell.
-    ``patient_missing``: no Patient resource came with that id: nothing is decided.
+    ``patient_missing``: no Patient resource came with that id: nothing is decided. ``failed``:
+    a fault of ours, what and where; then nothing else is told of the patient.
     """
 
     patient: str
@@ -256,6 +258,7 @@ class Walked(Struct, frozen=True, omit_defaults=True):
     conflicts: dict[str, int] = {}
     guessed_ends: int = 0
     patient_missing: bool = False
+    failed: str | None = None
 
 
 class Rejected(Struct, frozen=True, omit_defaults=True):
@@ -296,7 +299,8 @@ class Run(Struct, frozen=True, omit_defaults=True):
     ``hooks`` walked; ``answers`` how cards count as answered ("record", "none", "overridden");
     ``held`` resource types of the input with their numbers; ``assumed_none`` types taken as
     empty; ``setting`` assumed where no Encounter tells ("" for none); ``timezone`` of the site;
-    ``rejected`` lines by reason; ``unused`` resources of types the logic does not read, by type.
+    ``rejected`` lines by reason; ``unused`` resources of types the logic does not read, by type;
+    ``failed`` patients that could not be walked through a fault of ours.
     """
 
     software: str
@@ -314,6 +318,7 @@ class Run(Struct, frozen=True, omit_defaults=True):
     setting: str = ""
     rejected: dict[str, int] = {}
     unused: dict[str, int] = {}
+    failed: int = 0
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number")

@@ -1,0 +1,340 @@
+"""Walk: one patient through time.
+
+Each medication order is an order-select and an order-sign at ``authoredOn``, each magnesium
+result a patient-view at the time it was known; each is decided by ``cards.decide`` on what was
+known then, and becomes one row. Orders written at the same moment see each other as active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import cards
+from cards.chart.magnesium import IGNORED
+from cards.evidence import NEEDS, Gap
+from cards.instant import read_instant
+from cards.known import EVER, end_guessed, known_since, latest
+from cards.orders import DraftOrder, Orders, read_order, relist
+from cards.orders.order import NEVER_RUN
+from cards.protocol import Protocol
+from cards.resource import Coding, Resource, name, reference_key, status_code
+from service.hooks import SERVICE_OF_HOOK
+from service.replay import compare, describe
+from service.replay.answers import Answering
+from service.replay.ask import Ask
+from service.replay.history import History
+from service.replay.names import Names
+from service.replay.record import Record, drafted, read_record
+from service.replay.row import HOOKS, LOW_H, Decided, Low, Trigger, Walked
+
+_CLASS = {"inpatient": "IMP", "ambulatory": "AMB"}
+_NEVER_WRITTEN = frozenset({"draft", "entered-in-error"})
+_NO_STAY = frozenset({"planned", "cancelled", "entered-in-error"})
+_LOW = timedelta(hours=LOW_H)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A hook fires ``at`` a time (``exact``: the record gives the time of day) because of a
+    result or an order; ``raw`` is the order as a draft."""
+
+    at: datetime
+    exact: bool
+    hook: str
+    trigger: Trigger
+    resource: Resource
+    raw: bytes = b""
+    order: DraftOrder | None = None
+
+    def rank(self) -> tuple[datetime, int, str]:
+        return self.at, HOOKS.index(self.hook), self.trigger.id
+
+
+class Walker:
+    """What is the same for all patients of a replay. ``held``: the types the export holds."""
+
+    def __init__(self, ask: Ask, held: Iterable[str]) -> None:
+        self.ask, self.zone, self.names = ask, ask.zone, Names(ask.key)
+        self.protocol = ask.protocol.read()
+        self.against = ask.against.read() if ask.against is not None else None
+        there = {*held, *ask.assume_none}
+        self.gaps: Mapping[str, Gap] = {
+            need.name: Gap(need.name, f"the export holds no {need.type}")
+            for need in NEEDS
+            if need.type not in there
+        }
+
+    def walk(self, patient: str, patient_id: str, lines: Iterable[bytes]) -> Walk:
+        """The Walk of a patient; ``lines`` are its own and those of its Medications."""
+        return Walk(self, patient, read_record(patient_id, lines))
+
+
+class Walk:
+    """One patient: first ``decisions``, then what they add up to."""
+
+    def __init__(self, walker: Walker, patient: str, record: Record) -> None:
+        self._walker, self._patient, self._record = walker, patient, record
+        self._history = self._read(walker.protocol)
+        self._sides = [self._side(walker.protocol, self._history)]
+        against = walker.against
+        if against is not None:
+            same = against.site_labs == walker.protocol.site_labs
+            self._sides.append(self._side(against, self._history if same else self._read(against)))
+        self._orders = self._read_orders()
+        self._treatments = sorted(
+            ((m.at, m.order) for m in self._orders if m.order and m.order.magnesium),
+            key=lambda pair: (pair[0], pair[1].resource.id or ""),
+        )
+        self._results = list(self._read_results())
+        times = [known_since(r, walker.zone) for r in record.resources]
+        self._times = sorted(t for t in times if t is not None and t > EVER)
+        self._lows: list[Low] = []
+
+    def _read(self, protocol: Protocol) -> History:
+        return History(
+            self._record.patient_id,
+            self._record.resources,
+            self._walker.zone,
+            self._walker.gaps,
+            self._record.unread,
+            site_labs=protocol.site_labs,
+        )
+
+    def _side(self, protocol: Protocol, history: History) -> tuple[Protocol, History, Answering]:
+        return protocol, history, Answering(self._walker.ask.answers, protocol)
+
+    # --- what fires -------------------------------------------------------------------------
+
+    def _read_orders(self) -> list[Moment]:
+        found: dict[str, Moment] = {}
+        lists = self._walker.protocol.drug_lists
+        for resource, raw in self._record.orders:
+            written = self._written(resource.authoredOn)
+            if written is None or resource.status in _NEVER_WRITTEN:
+                continue
+            if resource.intent in NEVER_RUN:
+                continue
+            order = relist((read_order(resource, self._record.medications),), lists)[0]
+            trigger = self._trigger(resource, raw)
+            moment = Moment(*written, "order-select", trigger, resource, drafted(raw), order)
+            found.setdefault(trigger.id, moment)
+        return list(found.values())
+
+    def _written(self, text: str | None) -> tuple[datetime, bool] | None:
+        """(when, whether to the minute): a bare date is its beginning, when nothing of that day
+        was known yet."""
+        instant = read_instant(text)
+        if instant is None:
+            return None
+        if instant.exact:
+            return instant.start, True
+        first = instant.start.replace(tzinfo=self._walker.zone)
+        return first.astimezone(UTC), False
+
+    def _read_results(self) -> Iterator[Moment]:
+        seen = set()
+        for since, resource in self._history.results("magnesium"):
+            if status_code(resource.status) in IGNORED or resource.dataAbsentReason is not None:
+                continue
+            trigger = self._trigger(resource)
+            if (since, trigger.id) not in seen:
+                seen.add((since, trigger.id))
+                texts = (resource.issued, resource.effectiveDateTime, resource.effectiveInstant)
+                told = next((i for text in texts if (i := read_instant(text))), None)
+                exact = told.exact if told is not None else True
+                yield Moment(since, exact, "patient-view", trigger, resource)
+
+    def _trigger(self, resource: Resource, raw: bytes = b"") -> Trigger:
+        own = name(resource) if resource.id else raw.hex() or repr(resource)
+        return Trigger(resource.resourceType or "", self._walker.names.resource(self._patient, own))
+
+    # --- deciding ---------------------------------------------------------------------------
+
+    def decisions(self) -> Iterator[Decided]:
+        """The rows, in order. None without the Patient, as the service answers 412."""
+        if self._history.patient is None:
+            return
+        hooks = self._walker.ask.hooks
+        moments = [m for m in self._results if m.hook in hooks]
+        for moment in self._orders:
+            for hook in ("order-select", "order-sign"):
+                if hook in hooks:
+                    moments.append(
+                        Moment(
+                            moment.at,
+                            moment.exact,
+                            hook,
+                            moment.trigger,
+                            moment.resource,
+                            moment.raw,
+                            moment.order,
+                        )
+                    )
+        moments.sort(key=Moment.rank)
+        waiting = [when for when, _ in self._treatments]
+        for moment in moments:
+            while waiting and waiting[0] < moment.at:
+                when = waiting.pop(0)
+                for _, _, answering in self._sides:
+                    answering.ordered(when)
+            yield self._decide(moment)
+
+    def _decide(self, moment: Moment) -> Decided:
+        now = moment.at.astimezone(self._walker.zone)
+        resource = moment.resource
+        made = []
+        orders = None
+        for protocol, history, answering in self._sides:
+            encounter, encounter_id = self._encounter(resource, history, moment.at)
+            orders = Orders(
+                hook=moment.hook,
+                service=SERVICE_OF_HOOK[moment.hook],
+                hook_instance=f"replay-{moment.trigger.id}",
+                drafts=(moment.raw,) if moment.raw else (),
+                selections=(name(resource),)
+                if moment.hook == "order-select" and resource.id
+                else (),
+                encounter_id=encounter_id,
+            )
+            evidence = history.at(moment.at, encounter, answering.known(moment.at))
+            decision = cards.decide(evidence, orders, protocol, now)
+            answering.shown(decision)
+            made.append(decision)
+        decision = made[0]
+        relevant = moment.hook != "order-select" or (
+            orders is not None and cards.needs_patient(orders)
+        )
+        if moment.hook == "patient-view":
+            self._note_low(decision, moment)
+        return self._row(moment, now, made, relevant=relevant)
+
+    def _row(
+        self, moment: Moment, now: datetime, made: list[cards.Decision], *, relevant: bool
+    ) -> Decided:
+        decision = made[0]
+        plan, chart = decision.plan, decision.chart
+        order = moment.order
+        return Decided(
+            patient=self._patient,
+            time=describe.utc(moment.at),
+            hour=now.hour,
+            weekday=now.weekday(),
+            hook=moment.hook,
+            trigger=moment.trigger,
+            exact=moment.exact,
+            order=describe.ordered(order, relevant=relevant) if order is not None else None,
+            setting=chart.setting,
+            setting_known=chart.setting_known,
+            renal=chart.kidney.id,
+            magnesium=describe.level(decision),
+            lead=plan.rule if plan is not None else None,
+            rules=decision.rules,
+            findings=tuple(dict.fromkeys(f.rule for f in plan.findings)) if plan else (),
+            indicator=decision.worst,
+            suggestions=describe.suggestions(decision),
+            refusals=describe.refusals(decision, decision.protocol),
+            gaps=describe.gaps(decision),
+            hushed=describe.hushed(decision),
+            followed=describe.followed(
+                decision, self._treatments, moment.resource.id if order is not None else None
+            ),
+            against=compare.other(decision, made[1]) if len(made) > 1 else None,
+        )
+
+    def _encounter(
+        self, resource: Resource, history: History, moment: datetime
+    ) -> tuple[Resource | None, str | None]:
+        """(the encounter in context as it stood, its id): the one the trigger names, else the
+        one that was going on, else the setting that is assumed."""
+        reference = resource.encounter.reference if resource.encounter is not None else None
+        key = reference_key(reference)
+        named = key[1] if key is not None and key[0] == "Encounter" else None
+        here = history.encounter(named, moment) if named else history.encounter_during(moment)
+        if here is None and self._walker.ask.setting:
+            code = _CLASS[self._walker.ask.setting]
+            here = Resource(
+                resourceType="Encounter",
+                id=named or "assumed",
+                status="in-progress",
+                class_=Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code=code),
+            )
+        return here, named or (here.id if here is not None else None)
+
+    def _note_low(self, decision: cards.Decision, moment: Moment) -> None:
+        result = decision.chart.magnesium.result
+        if (
+            result is None
+            or not (result.usable and result.low)
+            or result.value is None
+            or result.source != name(moment.resource)
+        ):
+            return
+        at = moment.at
+        first = next(((w, o) for w, o in self._treatments if at <= w <= at + _LOW), None)
+        medicines = decision.chart.medicines
+        last = self._times[-1] if self._times else at
+        self._lows.append(
+            Low(
+                time=describe.utc(at),
+                value=result.value,
+                acts_as=result.acts_as or "",
+                borderline=result.borderline,
+                hours=describe.hours(first[0], at) if first is not None else None,
+                route=first[1].route if first is not None else None,
+                treated=bool(
+                    medicines.running_parenteral()
+                    or medicines.running_oral()
+                    or medicines.given_since(result.collected)
+                ),
+                observed_h=describe.hours(min(max(last, at), at + _LOW), at),
+            )
+        )
+
+    # --- the patient ------------------------------------------------------------------------
+
+    def walked(self, decisions: int) -> Walked:
+        """The patient's own line, once all decisions are made."""
+        history, record = self._history, self._record
+        days, counted = self._days()
+        return Walked(
+            patient=self._patient,
+            days=days,
+            counted=counted,
+            orders=len(self._orders),
+            magnesium_orders=len(self._treatments),
+            magnesium_results=len(self._results),
+            decisions=decisions,
+            lows=tuple(self._lows),
+            resources=_sorted(record.found),
+            undated=_sorted(history.undated),
+            unread=_sorted(record.broken),
+            conflicts=_sorted(history.conflicts),
+            guessed_ends=sum(end_guessed(r, self._walker.zone) for r, _ in record.orders),
+            patient_missing=history.patient is None,
+        )
+
+    def _days(self) -> tuple[float, str]:
+        """(days under observation, what they were counted by)"""
+        if not self._times:
+            return 0, "none"
+        zone, last = self._walker.zone, self._times[-1]
+        stays = []
+        for resource in self._record.resources:
+            period = resource.period
+            if resource.resourceType == "Encounter" and resource.status not in _NO_STAY and period:
+                start = latest(period.start, zone)
+                if start is not None:
+                    stays.append((start, latest(period.end, zone) or last))
+        counted = "encounters" if stays else "records"
+        total, reached = timedelta(0), EVER
+        for start, end in sorted(stays or [(self._times[0], last)]):
+            begin = max(start, reached)
+            if end > begin:
+                total, reached = total + (end - begin), end
+        return round(max(total, timedelta(hours=1)).total_seconds() / 86_400, 4), counted
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return {key: counts[key] for key in sorted(counts)}
