@@ -20,7 +20,7 @@ SLOW = Profile("slow-infusion", "1.1", "Slow infusions", "cd" * 32, {})
 
 def run(**changed: Any) -> Run:
     facts: dict[str, Any] = {
-        "software": "0.1.0",
+        "software": "repletion 0.1.0",
         "protocol": STANDARD,
         "hooks": ("patient-view", "order-select", "order-sign"),
         "answers": "record",

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from service.replay.report import charts
 from service.replay.report.figures import Figures
-from service.replay.row import LOW_H, Run
+from service.replay.row import AFTER_H, LOW_H, Run
 
 # Each colour of a chart and its twin on a dark page.
 TWINS = (
@@ -76,7 +76,8 @@ _COUNTED = (
     "wider. Every decision saw only what was known at its time."
 )
 _ANSWERS = {
-    "record": "a card counts as accepted where the record holds a matching order soon after",
+    "record": "a card counts as accepted where a magnesium order follows its suggestion within "
+    f"{AFTER_H} h, else as never answered",
     "none": "no card counts as answered, so nothing is kept quiet",
     "overridden": "every card counts as overridden, so the quiet rule holds back most",
 }
@@ -125,7 +126,7 @@ def _facts(figures: Figures, run: Run) -> list[tuple[str, str]]:
         protocols.append(("Against", run.against))
     days = f"{figures.days:,.1f}" if figures.days is not None else "withheld"
     return [
-        ("Software", f"repletion {run.software}"),
+        ("Software", run.software),
         *(
             (name, f"{p.name}, version {p.version}: {p.title}; hash {p.hash}")
             for name, p in protocols
@@ -138,6 +139,7 @@ def _facts(figures: Figures, run: Run) -> list[tuple[str, str]]:
         ("Answers to cards", _ANSWERS.get(run.answers, run.answers)),
         ("Time zone", run.timezone),
         ("Lines rejected", listed(run.rejected)),
+        ("Patients lost to a fault of this program", f"{run.failed:,}"),
         ("Resources of types not read", listed(run.unused)),
         (
             "Input",
