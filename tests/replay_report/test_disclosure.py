@@ -173,8 +173,8 @@ def test_no_small_count_can_be_worked_out_of_a_two_way_table(found: list[Event])
             assert cell.patients in (None, counts[key].patients)
     assert determined(cells, sums) == set()
     for relation in sums:  # what is left of a total is of enough patients
-        left = [key for key in relation.parts if cells[key].n is None and counts[key].n]
-        if left and cells[relation.total].n is not None:
+        left = [key for key in relation.parts if cells[key].n is None]
+        if sum(counts[k].n for k in left) and cells[relation.total].n is not None:
             union = {str(p) for p, r, c in found if any(_holds(key, r, c) for key in left)}
             assert len(union) >= MIN
             assert len(left) >= 2
@@ -202,7 +202,7 @@ def test_every_small_part_could_be_several_numbers(sizes: list[int]) -> None:
     hidden = [key for key in parts if cells[key].n is None]
     left = sum(sizes) - sum(cells[key].n or 0 for key in parts)
     ranges = [
-        range(1, MIN) if cells[key].why == "small" else range(MIN, left + 1) for key in hidden
+        range(1, MIN) if cells[key].why == "small" else (0, *range(MIN, left + 1)) for key in hidden
     ]
     ways = [way for way in product(*ranges) if sum(way) == left]
     for i, key in enumerate(hidden):

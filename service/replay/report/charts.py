@@ -20,9 +20,10 @@ from service.replay.report.tally import INDICATORS, OUTCOMES
 
 CRITICAL, WARNING, INFO = "#a61b1b", "#c77700", "#3a6ea5"
 INK, FAINT = "#222222", "#cccccc"
-GOOD, FAIR, OTHER, UNSURE, NOTHING = "#2a6f4e", "#6ba583", "#8f7bb5", "#b8b8b8", "#8a8a8a"
+GOOD, DOSE, FAIR = "#1f5c40", "#3f8f68", "#8cc0a4"
+OTHER, UNSURE, NOTHING = "#8f7bb5", "#b8b8b8", "#8a8a8a"
 COLOURS = dict(zip(INDICATORS, (CRITICAL, WARNING, INFO), strict=True))
-OUTCOME_COLOURS = dict(zip(OUTCOMES, (GOOD, FAIR, OTHER, UNSURE, NOTHING), strict=True))
+OUTCOME_COLOURS = dict(zip(OUTCOMES, (GOOD, DOSE, FAIR, OTHER, UNSURE, NOTHING), strict=True))
 _WIDTH = 520
 _MOST = 15
 _LONG = 48

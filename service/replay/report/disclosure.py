@@ -8,13 +8,13 @@ least informative first, until (over every total and its parts at once)
 * what a total leaves for its withheld parts together is of ``min_cell`` patients or more,
 * every small count could still be any of several numbers.
 
-Zero is no patient and is published. The number of patients behind a count is withheld as well
+Zero is no patient and is published, unless it must be withheld to protect another. The number of patients behind a count is withheld as well
 where the patients of a larger published group who are *not* in it would be few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,8 +66,15 @@ class Cell:
     why: Literal["", "small", "withheld"] = ""
 
 
-def protect(counts: Mapping[Key, Count], sums: Sequence[Sum], min_cell: int) -> dict[Key, Cell]:
+def protect(
+    counts: Mapping[Key, Count],
+    sums: Sequence[Sum],
+    min_cell: int,
+    worth: Callable[[Key], int] = lambda key: 0,
+) -> dict[Key, Cell]:
     """The Cell of every Count. ``min_cell`` of 0 or 1 publishes everything.
+
+    ``worth``: of two counts of which one must be withheld, the one worth less is.
 
     Raises ValueError where a total is not the sum of its parts.
     """
@@ -77,7 +84,7 @@ def protect(counts: Mapping[Key, Count], sums: Sequence[Sum], min_cell: int) -> 
     if min_cell <= 1:
         return {key: Cell(count.n, count.patients) for key, count in counts.items()}
     small = frozenset(key for key, count in counts.items() if 0 < count.patients < min_cell)
-    hidden = _Hiding(counts, sums, min_cell, small).run()
+    hidden = _Hiding(counts, sums, min_cell, small, worth).run()
     patients = _publishable_patients(counts, sums, min_cell, hidden)
     return {
         key: Cell(
@@ -97,69 +104,71 @@ class _Hiding:
     sums: Sequence[Sum]
     min_cell: int
     small: frozenset[Key]
+    worth: Callable[[Key], int]
     hidden: set[Key] = field(default_factory=set)
+    known: set[Key] = field(default_factory=set)
+    """Withheld, but to be worked out of what is published: as good as published."""
 
     def run(self) -> frozenset[Key]:
         self.hidden = set(self.small)
         while True:
-            chosen = self._chosen()
+            chosen: set[Key] = set()
+            for keys, relations in self._faults():
+                touched = {key for relation in relations for key in relation.keys}
+                if not chosen & touched and (pick := self._next(keys, relations)) is not None:
+                    chosen.add(pick)
             if not chosen:
-                return frozenset(self.hidden)
+                return frozenset(self.hidden - self.known)
             self.hidden |= chosen
 
-    def _chosen(self) -> set[Key]:
-        """What to withhold next, at least one for each fault that can still be mended."""
-        chosen: set[Key] = set()
-        for relation in self._faulty():
-            if not chosen & set(relation.keys):
-                chosen |= self._next(relation)
-        if not chosen:
-            for keys in self._exposed():
-                near = [r for r in self.sums if keys & set(r.keys)]
-                found = [pick for relation in near if (pick := self._next(relation))]
-                if found:
-                    chosen |= min(found, key=lambda pick: [self._size(key) for key in sorted(pick)])
-        return chosen
+    def _next(self, keys: set[Key], relations: Sequence[Sum]) -> Key | None:
+        """What to withhold next: of what stands in the relations, the least worth; a part before
+        its total, what is not zero before zero, the smallest."""
+        while True:
+            totals = {relation.total for relation in relations}
+            published = {key for relation in relations for key in relation.keys} - self.hidden
 
-    def _next(self, relation: Sum) -> set[Key]:
-        """The smallest published part that is not zero; when there is none, the total."""
-        open_ = [k for k in relation.parts if k not in self.hidden and self.counts[k].n]
-        if open_:
-            return {min(open_, key=self._size)}
-        if relation.total not in self.hidden and self.counts[relation.total].n:
-            return {relation.total}
-        return set()
+            def cost(key: Key, totals: set[Key] = totals) -> tuple[int, bool, bool, int, Key]:
+                n = self.counts[key].n
+                return self.worth(key), key in totals, n == 0, n, key
 
-    def _size(self, key: Key) -> tuple[int, Key]:
-        return self.counts[key].n, key
+            if published:
+                return min(published, key=cost)
+            # All is withheld here: what else tells of it?
+            keys = keys | {key for relation in relations for key in relation.keys} & self.known
+            wider = self._about(keys)
+            if len(wider) == len(relations):
+                return None
+            relations = wider
 
-    def _faulty(self) -> list[Sum]:
-        """Published totals whose withheld parts are one, or few patients together."""
-        return [
-            relation
-            for relation in self.sums
-            if (parts := [k for k in relation.parts if k in self.hidden])
-            and relation.total not in self.hidden
-            and (len(parts) == 1 or not self._safe_together(parts))
-        ]
+    def _about(self, keys: set[Key]) -> list[Sum]:
+        return [relation for relation in self.sums if keys & set(relation.keys)]
 
-    def _safe_together(self, keys: Iterable[Key]) -> bool:
-        keys = tuple(keys)
-        if any(key not in self.small for key in keys):
-            return True
-        return len(frozenset().union(*(self.counts[k].few for k in keys))) >= self.min_cell
-
-    def _exposed(self) -> list[set[Key]]:
-        """Withheld counts that follow from the published, or nearly do."""
-        found = [
-            set(row)
-            for row in _reduced(self.sums, self.hidden)
-            if all(c == 1 for c in row.values()) and (len(row) == 1 or not self._safe_together(row))
-        ]
+    def _faults(self) -> list[tuple[set[Key], Sequence[Sum]]]:
+        """Withheld counts that a reader could work out, alone, together or nearly; and the
+        relations by which."""
+        rows = [set(row) for row in _reduced(self.sums, self.hidden) if set(row.values()) == {1}]
+        alone = {key for row in rows if len(row) == 1 for key in row}
+        self.known = alone - self.small
+        faults: list[tuple[set[Key], Sequence[Sum]]] = []
+        for relation in self.sums:
+            parts = {k for k in relation.parts if k in self.hidden} - self.known
+            total_known = relation.total not in self.hidden - self.known
+            if parts and total_known and (len(parts) == 1 or not self._safe_together(parts)):
+                faults.append((parts, [relation]))
+        found = [row for row in rows if not self._safe_together(row)]
         low, high = self._bounds()
         width = max(1, (self.min_cell - 1) // 2)
         found += [{key} for key in sorted(self.small) if high[key] - low[key] < width]
-        return found
+        return faults + [(keys, self._about(keys)) for keys in found]
+
+    def _safe_together(self, keys: Iterable[Key]) -> bool:
+        keys = tuple(keys)
+        if any(self.counts[key].patients >= self.min_cell for key in keys):
+            return True
+        if not any(self.counts[key].n for key in keys):
+            return True
+        return len(frozenset().union(*(self.counts[k].few for k in keys))) >= self.min_cell
 
     def _bounds(self) -> tuple[dict[Key, float], dict[Key, float]]:
         """Least and most that each withheld count can be, as a reader can work it out."""
@@ -167,7 +176,7 @@ class _Hiding:
         high: dict[Key, float] = {}
         for key in sorted(self.hidden):
             small = key in self.small
-            low[key] = 1 if small else self.min_cell
+            low[key] = 1 if small else self.min_cell if self.counts[key].n else 0
             exclusive = small and self.counts[key].exclusive
             high[key] = self.min_cell - 1 if exclusive else float("inf")
         for _ in range(_ROUNDS):

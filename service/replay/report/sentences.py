@@ -83,7 +83,11 @@ def _on_whom(figures: Figures) -> str:
 
 def _which_rules(figures: Figures) -> str:
     parts = []
-    for hook in _hooks(figures):
+    hooks = _hooks(figures)
+    if "order-sign" in hooks:
+        # Choosing meets the same orders, and much the same rules.
+        hooks = [hook for hook in hooks if hook != "order-select"]
+    for hook in hooks:
         table = figures.table(f"rules-{hook}")
         rows = [row for row in table.rows if row.cell.n] if table else []
         cards = figures.cell("card", hook).n
@@ -139,7 +143,8 @@ def _agreed(figures: Figures) -> str:
     else:
         said = {
             "as suggested": "as suggested",
-            "same route": "by the same route with another dose or time",
+            "same dose": "in the same dose by the same route",
+            "same route": "by the same route in another dose",
             "other route": "by another route",
             "nothing": "not at all",
         }
@@ -153,6 +158,8 @@ def _agreed(figures: Figures) -> str:
         text = f"in the {AFTER_H} h after {of} at {hook} clinicians ordered magnesium " + (
             ", ".join(parts) or f"({FEW})"
         )
+        if 0 < len(parts) < len(said):
+            text += " (the rest withheld)"
     waits = [
         f"{wait.band} {wait.hours.median:.1f} h ({wait.hours.n:,} results)"
         for wait in figures.waits

@@ -25,9 +25,11 @@ def outcomes(shown: Published, hooks: list[str]) -> Table:
         "outcomes",
         f"What was ordered in the {AFTER_H} hours after a suggestion",
         "Each decision that suggested a magnesium order once, by the best match among the "
-        f"magnesium orders written in the next {AFTER_H} hours: as suggested (same salt, "
-        "route, dose and daily number, not given faster); same route (another dose or time); "
-        "other route; route unknown (the order does not say); nothing. Nobody saw these "
+        f"magnesium orders written in the next {AFTER_H} hours. As suggested: same salt, route, "
+        "dose and daily number, and a stated time that is not shorter (an order that states no "
+        "time is never that). Same dose: same route and single dose. Same route: another dose, or "
+        "one that cannot be read. Other route. Route unknown: the order does not say. Nothing: "
+        "no magnesium order. Nobody saw these "
         "suggestions: this is what clinicians did of their own accord. Suggestions about a "
         "magnesium order at hand are left out: that order is itself an answer. Several results of "
         "one patient count several times.",

@@ -12,6 +12,18 @@ from service.replay.report.table import Rate, Table, rate, share
 from service.replay.report.tally import LOW, ORDER_HOOKS, Quartiles, Tally
 from service.replay.row import HOOKS, Run
 
+_WORTH = {
+    **dict.fromkeys(("call", "card", "silent", "patients", "orders"), 3),
+    **dict.fromkeys(("indicator", "lows", "asked", "suggested", "differs", "other-card"), 2),
+    **dict.fromkeys(("rule", "low", "offered", "outcome", "stop", "gap", "after"), 1),
+}
+
+
+def _worth(key: Key) -> int:
+    """Headlines are withheld last, cross-tables first. The parts of a headline that is counted
+    in two ways (`orders` by hook) are none."""
+    return 0 if key[0] == "orders" and len(key) > 1 else _WORTH.get(key[0], 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -48,7 +60,7 @@ class Figures:
 
 def make_figures(run: Run, tally: Tally, min_cell: int) -> Figures:
     """The Figures of a Tally, with small groups of patients withheld."""
-    cells = protect(tally.counts, tally.sums, min_cell)
+    cells = protect(tally.counts, tally.sums, min_cell, _worth)
     whole = cells[("patients",)].n is not None
     shown = Published(run, tally, cells, tally.days if whole else None)
     hooks = [hook for hook in HOOKS if hook in run.hooks]

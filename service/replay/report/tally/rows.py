@@ -39,8 +39,8 @@ def connected(folder: Path) -> Iterator[DuckDBPyConnection]:
 
 
 _SUGGESTION = (
-    "STRUCT(label VARCHAR, regimen VARCHAR, route VARCHAR, recommended BOOLEAN, "
-    "labs VARCHAR[], removes INTEGER, updates BOOLEAN)[]"
+    "STRUCT(label VARCHAR, regimen VARCHAR, route VARCHAR, dose DOUBLE, unit VARCHAR, "
+    "recommended BOOLEAN, labs VARCHAR[], removes INTEGER, updates BOOLEAN)[]"
 )
 _REFUSAL = "STRUCT(stop VARCHAR, blocks VARCHAR, why VARCHAR, unknown BOOLEAN)[]"
 _DECIDED = {
@@ -59,7 +59,7 @@ _DECIDED = {
     "refusals": _REFUSAL,
     "gaps": "STRUCT(need VARCHAR, reason VARCHAR)[]",
     "hushed": "VARCHAR[]",
-    "followed": "STRUCT(route VARCHAR, same BOOLEAN)[]",
+    "followed": "STRUCT(route VARCHAR, dose DOUBLE, same BOOLEAN)[]",
     "against": f"STRUCT(lead VARCHAR, indicator VARCHAR, suggestions {_SUGGESTION}, "
     "stage VARCHAR, visible BOOLEAN)",
 }
@@ -76,6 +76,7 @@ _WALKED = {
     "guessed_ends": "BIGINT",
     "patient_missing": "BOOLEAN",
 }
+_MG = "CASE WHEN s.unit = 'g' THEN s.dose * 1000 ELSE s.dose END"
 # The suggestion a clinician would take: the recommended order, else the first order offered,
 # else what else is suggested (a lab, a removal).
 _TAKEN = """coalesce(
@@ -106,6 +107,9 @@ CREATE TABLE d AS SELECT
          WHEN len(followed) = 0 THEN 'nothing'
          WHEN len(list_filter(followed, lambda f: coalesce(f.same, false))) > 0
              THEN 'as suggested'
+         WHEN len(list_filter(followed, lambda f: list_contains(
+             list_transform(suggestions, lambda s: s.route || {_MG}), f.route || f.dose))) > 0
+             THEN 'same dose'
          WHEN len(list_filter(followed, lambda f: list_contains(
              list_transform(suggestions, lambda s: s.route), f.route))) > 0 THEN 'same route'
          WHEN len(list_filter(followed, lambda f: f.route IS NOT NULL)) > 0 THEN 'other route'

@@ -12,7 +12,7 @@ ORDER_HOOKS = ("order-select", "order-sign")
 NO_CARD = "no card"
 HOURS = (*(f"{hour:02}" for hour in range(24)), "?")
 LOW = ("severe", "moderate", "mild")
-OUTCOMES = ("as suggested", "same route", "other route", "route unknown", "nothing")
+OUTCOMES = ("as suggested", "same dose", "same route", "other route", "route unknown", "nothing")
 """What was ordered after a suggestion, best first; an order counts for the best it is."""
 QUALITY = ("undated", "unread", "conflicts")
 """What could not be used as it came, by resource type; see row.Walked."""
