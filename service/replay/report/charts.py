@@ -26,7 +26,7 @@ COLOURS = dict(zip(INDICATORS, (CRITICAL, WARNING, INFO), strict=True))
 OUTCOME_COLOURS = dict(zip(OUTCOMES, (GOOD, DOSE, FAIR, OTHER, UNSURE, NOTHING), strict=True))
 _WIDTH = 520
 _MOST = 15
-_LONG = 48
+_LONG = 62
 _TEXT = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
 _CONFIG = {
     "background": "transparent",
@@ -145,6 +145,12 @@ def _bars(table: Table, bars: Sequence[Bar], title: str, colours: dict[str, str]
         {"group": b.group, "part": b.part, "value": round(b.value, 3), "rank": rank[b.part]}
         for b in bars
     ]
+    totals: dict[str, float] = {}
+    for bar in bars:
+        totals[bar.group] = totals.get(bar.group, 0) + bar.value
+    # Rules by their whole; what has an order of its own (hooks, routes) keeps it.
+    ranked = table.id.startswith("rules-")
+    groups = sorted(totals, key=lambda name: -totals[name]) if ranked else list(totals)
     used = [name for name in colours if any(bar.part == name for bar in bars)]
     chart = (
         alt.Chart({"values": values})
@@ -152,7 +158,7 @@ def _bars(table: Table, bars: Sequence[Bar], title: str, colours: dict[str, str]
         .encode(
             y=alt.Y(
                 "group:N",
-                sort=list(dict.fromkeys(bar.group for bar in bars)),
+                sort=groups,
                 title=None,
             ),
             x=alt.X("value:Q", title=title, stack="zero"),

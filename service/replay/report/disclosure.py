@@ -8,8 +8,9 @@ least informative first, until (over every total and its parts at once)
 * what a total leaves for its withheld parts together is of ``min_cell`` patients or more,
 * every small count could still be any of several numbers.
 
-Zero is no patient and is published, unless it must be withheld to protect another. The number of patients behind a count is withheld as well
-where the patients of a larger published group who are *not* in it would be few.
+Zero is no patient and is published, unless it must be withheld to protect another count. The
+number of patients behind a count is withheld as well where the patients of a larger published
+group who are *not* in it would be few.
 """
 
 from __future__ import annotations

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from service.replay.report.disclosure import Key
 from service.replay.report.figures import CALLED, Figures
-from service.replay.report.table import Rate, Row
+from service.replay.report.table import Row
 from service.replay.report.tally import LOW
 from service.replay.row import AFTER_H, LOW_H
 
 FEW = "withheld, too few patients concerned or left over"
 _LOUD = 3
+WHEN = {
+    "order-sign": "at signing",
+    "order-select": "at choosing, the same orders,",
+    "patient-view": "on opening the chart after a result",
+}
+SHORT = {"order-sign": "signing", "order-select": "choosing", "patient-view": "opening the chart"}
 
 
 def five_sentences(figures: Figures) -> tuple[str, ...]:
@@ -37,22 +43,14 @@ def _how_often(figures: Figures) -> str:
         if calls == 0:
             parts.append(f"no {CALLED[hook]} on record")
         elif cards is None:
-            parts.append(f"of the {CALLED[hook]}: {FEW}")
+            parts.append(f"{WHEN[hook]} {FEW}")
         else:
-            same = ", the same orders" if hook == "order-select" and parts else ""
-            worst = f", {critical.value:.1f} a critical one" if critical is not None else ""
+            worst = f", {critical.value:.1f} critical" if critical is not None else ""
             parts.append(
-                f"of 100 {CALLED[hook]}{same} {cards.value:.1f} would meet a card{worst} "
+                f"{WHEN[hook]} {cards.value:.1f} of 100 {CALLED[hook]}{worst} "
                 f"({card:,} of {calls:,})"
             )
-    days = [
-        f"{rate.value:.0f} at {hook}"
-        for hook in _hooks(figures)
-        if (rate := figures.per_100_days("card", hook)) is not None
-    ]
-    if days:
-        parts.append(f"in 100 patient-days that is {', '.join(days)}")
-    return f"How often: {'; '.join(parts)}."
+    return f"How often a card would appear: {'; '.join(parts)}."
 
 
 def _on_whom(figures: Figures) -> str:
@@ -63,21 +61,28 @@ def _on_whom(figures: Figures) -> str:
             f"{figures.cell('patients', 'card').n:,} of {whole.n:,} patients ({who.value:.0f} %) "
             "would have seen at least one card"
         ]
-        if figures.days:
-            parts[0] += f" in {figures.days:,.0f} patient-days"
     elif whole.n is not None and figures.cell("patients", "no card").why == "small":
         parts = [f"nearly all of {whole.n:,} patients would have seen a card"]
     else:
         parts = [f"patients with a card: {FEW}"]
+    rates = [
+        f"{rate.value:.0f} at {SHORT[hook]}"
+        for hook in _hooks(figures)
+        if (rate := figures.per_100_days("card", hook)) is not None
+    ]
+    if figures.days and rates:
+        parts.append(f"in {figures.days:,.0f} patient-days, cards per 100: {', '.join(rates)}")
     levels = []
     for level in ("severe", "moderate", "mild", "not usable"):
         n = figures.cell("level-card", "patient-view", level).n
         share = figures.share(("level-card", "patient-view", level), ("card", "patient-view"))
         if n and share is not None:
-            name = "a result that may not be dosed on" if level == "not usable" else level
-            levels.append(f"{name} {share.value:.0f} %")
+            name = (
+                "a result that may not be dosed on" if level == "not usable" else f"a {level} level"
+            )
+            levels.append(f"{share.value:.0f} % for {name}")
     if levels:
-        parts.append(f"of the cards on opening a chart, by level: {', '.join(levels)}")
+        parts.append(f"of the cards on opening the chart {', '.join(levels)}")
     return f"On whom: {'; '.join(parts)}."
 
 
@@ -94,14 +99,14 @@ def _which_rules(figures: Figures) -> str:
         if not rows or not cards:
             continue
         said = [_rule(row, cards) for row in rows[:_LOUD]]
-        parts.append(f"at {hook} {', '.join(said)}")
-    return f"What makes the noise: {'; '.join(parts) or FEW}."
+        parts.append(f"at {SHORT[hook]} {', '.join(said)}")
+    return f"Which rules make the noise: of the cards {'; '.join(parts) or FEW}."
 
 
 def _rule(row: Row, cards: int) -> str:
     rule, title, indicator = row.name
     named = f"{rule} ({title}; {indicator})" if title else f"{rule} ({indicator})"
-    return f"{named} {100 * (row.cell.n or 0) / cards:.0f} % of the cards"
+    return f"{100 * (row.cell.n or 0) / cards:.0f} % are {named}"
 
 
 def _what_missing(figures: Figures) -> str:
@@ -118,7 +123,7 @@ def _what_missing(figures: Figures) -> str:
         for need, part in worst:
             groups.setdefault(f"{part:.0f} %", []).append(need)
         said = "; ".join(f"{', '.join(names)} in {part}" for part, names in groups.items())
-        text = f"of the decisions at {hooks[0]}, {said}"
+        text = f"of the decisions at {SHORT[hooks[0]]}, {said}"
     elif any(figures.cell("gap-any", hook).n is None for hook in hooks):
         text = FEW
     refused = []
@@ -126,7 +131,7 @@ def _what_missing(figures: Figures) -> str:
         share = figures.share(("unknown", hook), ("asked", hook))
         if share is not None and figures.cell("unknown", hook).n:
             refused.append(
-                f"{share.value:.0f} % of the decisions at {hook} that asked for magnesium "
+                f"{share.value:.0f} % of the decisions at {SHORT[hook]} that asked for magnesium "
                 f"({figures.cell('unknown', hook).n:,} of {figures.cell('asked', hook).n:,})"
             )
             break
@@ -138,44 +143,40 @@ def _what_missing(figures: Figures) -> str:
 def _agreed(figures: Figures) -> str:
     hook = "patient-view" if "patient-view" in figures.run.hooks else _hooks(figures)[0]
     whole: Key = ("suggested", hook)
-    if figures.cell(*whole).n == 0:
-        text = f"no magnesium order was suggested at {hook}"
+    number = figures.cell(*whole).n
+    if number == 0:
+        text = f"no magnesium order was suggested at {SHORT[hook]}"
     else:
         said = {
-            "as suggested": "as suggested",
-            "same dose": "in the same dose by the same route",
-            "same route": "by the same route in another dose",
-            "other route": "by another route",
-            "nothing": "not at all",
+            "nothing": "nothing",
+            "as suggested": "what was suggested",
+            "same dose": "the same dose by the same route at another or no stated rate",
+            "same route": "another dose by the same route",
+            "other route": "another route",
         }
         parts = [
             f"{share.value:.0f} % {words}"
             for name, words in said.items()
-            if (share := _some(figures, ("outcome", hook, name), whole)) is not None
+            if (share := figures.share(("outcome", hook, name), whole)) is not None
         ]
-        number = figures.cell(*whole).n
-        of = f"{number:,} suggestions" if number is not None else "the suggestions"
-        text = f"in the {AFTER_H} h after {of} at {hook} clinicians ordered magnesium " + (
-            ", ".join(parts) or f"({FEW})"
+        rest = " (the rest withheld)" if 0 < len(parts) < len(said) else ""
+        of = f"the {number:,} suggestions" if number is not None else "the suggestions"
+        text = (
+            f"in the {AFTER_H} h after {of} at {SHORT[hook]} clinicians ordered "
+            f"{', '.join(parts) or FEW}{rest}"
         )
-        if 0 < len(parts) < len(said):
-            text += " (the rest withheld)"
     waits = [
-        f"{wait.band} {wait.hours.median:.1f} h ({wait.hours.n:,} results)"
+        f"{wait.hours.median:.1f} h for {wait.band} ({wait.hours.n:,} results)"
         for wait in figures.waits
         if wait.hours is not None
     ]
     if waits:
-        text += f"; median time from a low result to the first order: {', '.join(waits)}"
+        text += f"; the first order came after a median of {', '.join(waits)}"
     none = [
-        f"{band} {share.value:.0f} %"
+        f"{share.value:.0f} % of {band}"
         for band in LOW
-        if (share := _some(figures, ("after", band, "none"), ("low", band))) is not None
+        if (share := figures.share(("after", band, "none"), ("low", band))) is not None
     ]
     if none:
-        text += f"; nothing ordered in {LOW_H} h: {', '.join(none)}"
+        text += f"; none came in {LOW_H} h for {', '.join(none)}"
     return f"Whether clinicians agreed: {text}."
-
-
-def _some(figures: Figures, part: Key, of: Key) -> Rate | None:
-    return figures.share(part, of)
