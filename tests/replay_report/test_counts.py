@@ -225,7 +225,7 @@ def test_what_was_ordered_and_at_which_level(whole: dict[str, Any]) -> None:
 def test_refusals(whole: dict[str, Any]) -> None:
     found = rows(whole, "asked", "hook", "decision")
     assert found["patient-view", "asked for magnesium"] == (3, 5)
-    assert found["patient-view", "no drug could be offered"] == (1, 3)
+    assert found["patient-view", "refused: a stop forbade it"] == (1, 3)
     assert found["patient-view", "an order was offered, nothing refused"] == (2, 3)
     assert found["patient-view", "of these, refused because data was missing"] == (1, 3)
     assert rows(whole, "stops", "hook", "stop", "why") == {

@@ -180,12 +180,13 @@ def _columns(table: Table) -> Markup | None:
     import altair as alt
 
     rows = [row for row in table.rows if row.name[0] != "not known"]
-    if not any(row.per_100 and row.per_100.value for row in rows):
+    if not any(row.per_100_days and row.per_100_days.value for row in rows):
         return None
+    # Per patient-day, as the hours then add up; a rate of the few calls of an hour jumps about.
     values = [
-        {"hour": row.name[0][:2], "value": round(row.per_100.value, 3)}
+        {"hour": row.name[0][:2], "value": round(row.per_100_days.value, 3)}
         for row in rows
-        if row.per_100 is not None
+        if row.per_100_days is not None
     ]
     hours = [row.name[0][:2] for row in rows]
     chart = (
@@ -199,7 +200,7 @@ def _columns(table: Table) -> Markup | None:
                 scale=alt.Scale(domain=hours),
                 axis=alt.Axis(labelAngle=0),
             ),
-            y=alt.Y("value:Q", title="cards per 100 calls"),
+            y=alt.Y("value:Q", title="cards per 100 patient-days"),
         )
         .properties(width=_WIDTH + 80, height=160)
     )

@@ -84,6 +84,6 @@ def lows(shown: Published) -> Table:
         "low results, the others are of that level.",
         ("level", "then"),
         "low results",
-        "see the text",
+        "all low results in the first line of a level, then those of that level",
         tuple(rows),
     )

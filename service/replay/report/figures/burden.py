@@ -179,9 +179,10 @@ def hours(shown: Published, hook: str) -> Table:
     return Table(
         f"hours-{hook}",
         f"At which hour, at {hook}",
-        f"Cards by the hour of the call, in the time zone {shown.run.timezone}. The rate is of "
-        f"the {CALLED[hook]} in that hour; a rate of few calls says little (see its interval). "
-        "Not known: the record gives a date without a time.",
+        f"Cards by the hour of the call, in the time zone {shown.run.timezone}. Drawn: cards per "
+        "100 patient-days, which add up over the hours. In the table also of the "
+        f"{CALLED[hook]} in that hour: a rate of few calls says little (see its interval). Not "
+        "known: the record gives a date without a time.",
         ("hour",),
         "cards",
         f"{CALLED[hook]} in that hour",

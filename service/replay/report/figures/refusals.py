@@ -58,7 +58,8 @@ def asked(shown: Published, hooks: list[str]) -> Table:
     names = {
         "offered": "an order was offered, nothing refused",
         "partly": "an order was offered, another way of giving it refused",
-        "refused": "no drug could be offered",
+        "refused": "refused: a stop forbade it",
+        "none": "low, and the protocol has no order for it",
     }
     rows = []
     for hook in hooks:
@@ -82,7 +83,7 @@ def asked(shown: Published, hooks: list[str]) -> Table:
         "a hook is of all its calls, the others are of those that asked.",
         ("hook", "decision"),
         "decisions",
-        "see the text",
+        "the calls of that hook in its first line, then the decisions that asked",
         tuple(rows),
     )
 

@@ -8,12 +8,18 @@ from service.replay.report.tally.counter import Counter, quoted
 def count_asked(count: Counter, hook: str) -> None:
     """Decisions that asked for magnesium: what was offered, what was refused and by which stop."""
     tally = count.tally
-    asked = "(drug OR len(refusals) > 0)"
+    # What is shown as low without an offer or a stop: the table of regimens has nothing for it.
+    nothing = (
+        "(hook = 'patient-view' AND indicator IS NOT NULL AND NOT drug AND len(refusals) = 0 "
+        "AND level IN ('severe', 'moderate', 'mild'))"
+    )
+    asked = f"(drug OR len(refusals) > 0 OR {nothing})"
     count.rest(("call", hook), ("asked", hook), asked)
     offered = {
         "offered": "drug AND len(refusals) = 0",
         "partly": "drug AND len(refusals) > 0",
         "refused": "NOT drug AND len(refusals) > 0",
+        "none": nothing,
     }
     for name, where in offered.items():
         count.groups(("offered", hook, name), where=f"hook = '{hook}' AND {where}")
