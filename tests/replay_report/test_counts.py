@@ -287,13 +287,16 @@ def test_from_a_low_result_to_the_first_order(whole: dict[str, Any]) -> None:
 def test_the_five_sentences_say_these_numbers(whole: dict[str, Any]) -> None:
     often, whom, noise, missing, agreed = whole["sentences"]
     assert whole["told"] == whole["sentences"]
-    assert "of 100 orders signed 66.7 would meet a card, 0.0 a critical one (2 of 3)" in often
-    assert "of 100 magnesium results 60.0 would meet a card, 20.0 a critical one (3 of 5)" in often
+    assert "at signing 66.7 of 100 orders signed, 0.0 critical (2 of 3)" in often
+    assert "60.0 of 100 magnesium results, 20.0 critical (3 of 5)" in often
     assert "3 of 3 patients (100 %)" in whom
-    assert "D1-sign (No infusion time stated; warning) 50 % of the cards" in noise
-    assert "33 % of the decisions at patient-view that asked for magnesium (1 of 3)" in missing
-    assert "after 2 suggestions at patient-view clinicians ordered magnesium 50 % as" in agreed
-    assert "severe 1.0 h (1 results), mild 5.0 h (2 results)" in agreed
+    assert "in 4 patient-days, cards per 100: 50 at signing, 25 at choosing, 75 at" in whom
+    assert "of the cards at signing 50 % are D1-sign (No infusion time stated; warning)" in noise
+    assert "33 % of the decisions at opening the chart that asked for magnesium (1 of 3)" in missing
+    assert "after the 2 suggestions at opening the chart clinicians ordered 0 % nothing" in agreed
+    assert "50 % what was suggested" in agreed
+    assert "a median of 1.0 h for severe (1 results), 5.0 h for mild (2 results)" in agreed
+    assert "20 % of mild" in agreed
 
 
 def test_against_another_protocol(tmp_path: Path) -> None:
