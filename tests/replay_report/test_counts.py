@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from service.replay.report import write
+from service.replay.report.tally import read_tally
 from service.replay.row import (
     Decided,
     Followed,
@@ -255,19 +256,44 @@ def test_hushed(whole: dict[str, Any]) -> None:
 
 
 def test_what_followed_a_suggestion(whole: dict[str, Any]) -> None:
-    found = rows(whole, "outcomes", "hook", "suggested route", "ordered")
-    assert found["patient-view", "any", "as suggested"] == (1, 2)
-    assert found["patient-view", "any", "other route"] == (1, 2)
-    assert found["patient-view", "any", "nothing"] == (0, 2)
-    assert found["patient-view", "iv", "as suggested"] == (1, 1)
-    assert found["patient-view", "po", "other route"] == (1, 1)
+    found = rows(whole, "outcomes", "hook", "ordered")
+    assert found["patient-view", "as suggested"] == (1, 2)
+    assert found["patient-view", "other route"] == (1, 2)
+    assert found["patient-view", "nothing"] == (0, 2)
     # D1-sign judged a magnesium order: that order is itself an answer.
-    assert all(n == 0 for (hook, *_), (n, _) in found.items() if hook == "order-sign")
+    assert all(n == 0 for (hook, _), (n, _) in found.items() if hook == "order-sign")
+    routes = {r["suggested route"]: r for r in whole["tables"]["outcomes-by-route"]["rows"]}
+    assert (routes["iv"]["n"], routes["iv"]["more"]["as suggested"]["n"]) == (1, 1)
+    # The recommended order is the second of the two that were offered: oral.
+    assert (routes["po"]["n"], routes["po"]["more"]["other route"]["n"]) == (1, 1)
     by_rule = whole["tables"]["outcomes-by-rule"]["rows"]
     assert {(r["rule"], r["n"], r["more"]["as suggested"]["n"]) for r in by_rule} == {
         ("severe", 1, 1),
         ("mild", 1, 0),
     }
+
+
+@pytest.mark.parametrize(
+    ("followed", "outcome"),
+    [
+        ((Followed(1, "iv", "sulfate", Decimal(2000), same=True),), "as suggested"),
+        ((Followed(1, "iv", "sulfate", Decimal(2000)),), "same dose"),
+        ((Followed(1, "iv", "sulfate", Decimal(4000)),), "same route"),
+        ((Followed(1, "iv", "sulfate"),), "same route"),
+        ((Followed(1, "po", "oxide", Decimal(2000)),), "other route"),
+        ((Followed(1, None, "oxide"),), "route unknown"),
+        ((Followed(1, "po", "oxide"), Followed(2, "iv", "sulfate", Decimal(2000))), "same dose"),
+        ((), "nothing"),
+    ],
+)
+def test_an_order_counts_for_the_best_match_it_is(
+    followed: tuple[Followed, ...], outcome: str, tmp_path: Path
+) -> None:
+    calls = [decided("a", "patient-view", "o", **SEVERE, suggestions=(IV,), followed=followed)]
+    counted = read_tally(write_rows(tmp_path, run(), calls, PATIENTS), 0).counts
+    assert [key[2] for key, count in counted.items() if key[0] == "outcome" and count.n] == [
+        outcome
+    ]
 
 
 def test_from_a_low_result_to_the_first_order(whole: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ def draw_charts(figures: Figures) -> dict[str, Markup]:
             svg = _columns(table)
         elif table.id in ("stops", "gaps"):
             svg = _bars(table, _one_hook(table), f"per 100 {table.of}", {"": INFO})
-        elif table.id == "outcomes":
+        elif table.id == "outcomes-by-route":
             svg = _bars(table, _outcomes(table), "% of the suggestions", OUTCOME_COLOURS)
         elif table.id == "lows":
             svg = _waits(table, figures.waits)
@@ -112,9 +112,11 @@ def _one_hook(table: Table) -> list[Bar]:
 
 def _outcomes(table: Table) -> list[Bar]:
     return [
-        Bar(f"{row.name[0]}, {row.name[1]} route", row.name[2], row.per_100.value)
+        Bar(f"{row.name[0]}, {row.name[1]} suggested", name, 100 * cell.n / row.cell.n)
         for row in table.rows
-        if row.per_100 is not None
+        if row.cell.n
+        for name, cell in zip(table.extra, row.extra, strict=True)
+        if cell.n is not None
     ]
 
 
@@ -151,6 +153,8 @@ def _bars(table: Table, bars: Sequence[Bar], title: str, colours: dict[str, str]
     # Rules by their whole; what has an order of its own (hooks, routes) keeps it.
     ranked = table.id.startswith("rules-")
     groups = sorted(totals, key=lambda name: -totals[name]) if ranked else list(totals)
+    shares = table.id == "outcomes-by-route"
+    scale = alt.Scale(domainMax=100) if shares else alt.Undefined
     used = [name for name in colours if any(bar.part == name for bar in bars)]
     chart = (
         alt.Chart({"values": values})
@@ -161,7 +165,7 @@ def _bars(table: Table, bars: Sequence[Bar], title: str, colours: dict[str, str]
                 sort=groups,
                 title=None,
             ),
-            x=alt.X("value:Q", title=title, stack="zero"),
+            x=alt.X("value:Q", title=title, stack="zero", axis=alt.Axis(tickCount=8), scale=scale),
             order=alt.Order("rank:Q"),
             color=alt.Color(
                 "part:N",
@@ -227,7 +231,12 @@ def _waits(table: Table, waits: Sequence[Wait]) -> Markup | None:
         y=alt.Y("level:N", sort=[wait.band for wait in waits], title=None)
     )
     box = base.mark_bar(color=FAIR, size=14).encode(
-        x=alt.X("first:Q", title="hours to the first order: quartiles and median"), x2="third:Q"
+        x=alt.X(
+            "first:Q",
+            title="hours to the first order: quartiles and median",
+            axis=alt.Axis(tickCount=8),
+        ),
+        x2="third:Q",
     )
     middle = base.mark_tick(color=INK, thickness=3, size=20).encode(x="median:Q")
     return _svg((box + middle).properties(width=_WIDTH, height=alt.Step(30)), table)

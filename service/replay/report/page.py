@@ -67,7 +67,7 @@ _SECTIONS = (
         "agreement",
         "Whether clinicians agreed",
         "",
-        ("outcomes", "outcomes-by-rule", "lows"),
+        ("outcomes", "outcomes-by-route", "outcomes-by-rule", "lows"),
     ),
 )
 _COUNTED = (

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from service.replay.report.disclosure import Key
+from collections.abc import Iterator
+from dataclasses import replace
+
 from service.replay.report.figures.published import Published, sorted_rows
-from service.replay.report.table import Table
+from service.replay.report.table import Row, Table
 from service.replay.report.tally import AFTER_LOW, LOW, OUTCOMES
 from service.replay.row import AFTER_H, LOW_H
 
 
 def outcomes(shown: Published, hooks: list[str]) -> Table:
-    rows = []
-    for hook in hooks:
-        whole: Key = ("suggested", hook)
-        rows += [
-            shown.row((hook, "any", name), ("outcome", hook, name), whole) for name in OUTCOMES
-        ]
-        for group in shown.tally.groups("route-suggested", hook):
-            rows += [
-                shown.row((hook, group[2], name), ("route-outcome", hook, group[2], name), group)
-                for name in OUTCOMES
-            ]
+    rows = [
+        shown.row((hook, name), ("outcome", hook, name), ("suggested", hook))
+        for hook in hooks
+        for name in OUTCOMES
+    ]
     return Table(
         "outcomes",
         f"What was ordered in the {AFTER_H} hours after a suggestion",
@@ -33,33 +29,50 @@ def outcomes(shown: Published, hooks: list[str]) -> Table:
         "suggestions: this is what clinicians did of their own accord. Suggestions about a "
         "magnesium order at hand are left out: that order is itself an answer. Several results of "
         "one patient count several times.",
-        ("hook", "suggested route", "ordered"),
+        ("hook", "ordered"),
         "suggestions",
-        "suggestions of that route",
+        "suggestions at that hook",
         tuple(rows),
     )
 
 
+def outcomes_by_route(shown: Published, hooks: list[str]) -> Table:
+    return Table(
+        "outcomes-by-route",
+        "By the route that was suggested",
+        "The same decisions by the route of the recommended order, or of the first offered where "
+        "none is recommended.",
+        ("hook", "suggested route"),
+        "suggestions",
+        "",
+        tuple(_by(shown, hooks, "route")),
+        OUTCOMES,
+    )
+
+
 def outcomes_by_rule(shown: Published, hooks: list[str]) -> Table:
-    rows = []
-    for hook in hooks:
-        for group in shown.tally.groups("led-suggested", hook):
-            rule = group[2]
-            cells = tuple(shown.cell("led-outcome", hook, rule, name) for name in OUTCOMES)
-            rows.append(
-                shown.row((hook, rule, shown.title(rule)), group, ("suggested", hook), extra=cells)
-            )
+    rows = [
+        replace(row, name=(*row.name, shown.title(row.name[1]))) for row in _by(shown, hooks, "led")
+    ]
     return Table(
         "outcomes-by-rule",
-        "Whether clinicians did what a rule suggested",
-        "The same decisions by the rule the card led with. A rule whose suggestion nobody "
-        "followed either tells clinicians something new or is noise.",
+        "By the rule that the card led with",
+        "The same decisions by rule. A rule whose suggestion nobody followed either tells "
+        "clinicians something new or is noise.",
         ("hook", "rule", "asks"),
         "suggestions",
-        "suggestions at that hook",
+        "",
         sorted_rows(rows, by=1),
         OUTCOMES,
     )
+
+
+def _by(shown: Published, hooks: list[str], name: str) -> Iterator[Row]:
+    """A row for each group of suggestions, its outcomes beside."""
+    for hook in hooks:
+        for group in shown.tally.groups(f"{name}-suggested", hook):
+            parts = (shown.cell(f"{name}-outcome", hook, group[2], o) for o in OUTCOMES)
+            yield shown.row((hook, group[2]), group, None, extra=tuple(parts))
 
 
 def lows(shown: Published) -> Table:

@@ -77,7 +77,12 @@ def make_figures(run: Run, tally: Tally, min_cell: int) -> Figures:
     tables += [burden.hours(shown, hook) for hook in hooks]
     for refused in (refusals.asked, refusals.stops, refusals.gaps, refusals.hushed):
         tables.append(refused(shown, hooks))
-    tables += [agreement.outcomes(shown, hooks), agreement.outcomes_by_rule(shown, hooks)]
+    for agreed in (
+        agreement.outcomes,
+        agreement.outcomes_by_route,
+        agreement.outcomes_by_rule,
+    ):
+        tables.append(agreed(shown, hooks))
     tables.append(agreement.lows(shown))
     if run.against is not None:
         for differing in (against.compared, against.differs, against.changes):
