@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from service.replay.report.figures import Figures, Wait
+from service.replay.report.figures import SAME, SEEN, UNSEEN, Figures, Wait
 from service.replay.report.table import Table
 from service.replay.report.tally import INDICATORS, OUTCOMES
 
@@ -24,6 +24,7 @@ GOOD, DOSE, FAIR = "#1f5c40", "#3f8f68", "#8cc0a4"
 OTHER, UNSURE, NOTHING = "#8f7bb5", "#b8b8b8", "#8a8a8a"
 COLOURS = dict(zip(INDICATORS, (CRITICAL, WARNING, INFO), strict=True))
 OUTCOME_COLOURS = dict(zip(OUTCOMES, (GOOD, DOSE, FAIR, OTHER, UNSURE, NOTHING), strict=True))
+DIFFER_COLOURS = {SEEN: WARNING, UNSEEN: OTHER, SAME: UNSURE}
 _WIDTH = 520
 _MOST = 15
 _LONG = 62
@@ -73,8 +74,8 @@ def draw_charts(figures: Figures) -> dict[str, Markup]:
             svg = _bars(table, _outcomes(table), "% of the suggestions", OUTCOME_COLOURS)
         elif table.id == "lows":
             svg = _waits(table, figures.waits)
-        elif table.id == "changes":
-            svg = _bars(table, _changes(table), f"per 100 {table.of}", {"": INFO})
+        elif table.id == "differs":
+            svg = _bars(table, _differs(table), f"per 100 {table.of}", DIFFER_COLOURS)
         if svg is not None:
             drawn[table.id] = svg
     return drawn
@@ -120,17 +121,17 @@ def _outcomes(table: Table) -> list[Bar]:
     ]
 
 
-def _changes(table: Table) -> list[Bar]:
+def _differs(table: Table) -> list[Bar]:
     return [
-        Bar(_short(f"{row.name[0]}: {row.name[1]} → {row.name[2]}", 90), "", row.per_100.value)
+        Bar(row.name[0], row.name[1], row.per_100.value)
         for row in table.rows
-        if row.per_100 is not None and row.cell.n
-    ][:_MOST]
+        if row.per_100 is not None and row.name[2] in ("-", "any")
+    ]
 
 
-def _short(text: str, most: int = _LONG) -> str:
+def _short(text: str) -> str:
     text = text.removesuffix(": ")
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+    return text if len(text) <= _LONG else text[: _LONG - 1].rstrip() + "…"
 
 
 # --- how they are drawn -------------------------------------------------------

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from service.replay.report import charts
 from service.replay.report.figures import Figures
-from service.replay.row import AFTER_H, LOW_H, Run
+from service.replay.row import AFTER_H, HOOKS, LOW_H, Run
 
 # Each colour of a chart and its twin on a dark page.
 TWINS = (
@@ -94,10 +94,7 @@ def render_page(
     run = figures.run
     sections = list(_SECTIONS)
     if run.against is not None:
-        intro = (
-            f"{run.protocol.name} against {run.against.name} on the same calls. Each difference "
-            "stands, decision by decision, in differences.ndjson."
-        )
+        intro = _against(figures, run.protocol.name, run.against.name)
         sections.append(
             ("against", f"Against {run.against.name}", intro, ("compared", "differs", "changes"))
         )
@@ -116,6 +113,20 @@ def render_page(
         long=[table.id for table in figures.tables if table.id.startswith("hours-")],
     )
     return rendered
+
+
+def _against(figures: Figures, one: str, other: str) -> str:
+    parts = []
+    for hook in HOOKS:
+        seen = figures.share(("differs", hook, "visible"), ("call", hook))
+        if seen is not None:
+            n, of = figures.cell("differs", hook, "visible").n, figures.cell("call", hook).n
+            parts.append(f"{n:,} of {of:,} calls at {hook} ({seen.value:.1f} %)")
+    told = f": a clinician would see another answer at {', '.join(parts)}" if parts else ""
+    return (
+        f"{one} against {other} on the same calls{told}. Each difference stands, decision by "
+        "decision, in differences.ndjson."
+    )
 
 
 def _facts(figures: Figures, run: Run) -> list[tuple[str, str]]:

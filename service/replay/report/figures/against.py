@@ -7,6 +7,8 @@ from service.replay.report.figures.published import Published, sorted_rows
 from service.replay.report.table import Table
 from service.replay.report.tally import INDICATORS
 
+SAME, SEEN, UNSEEN = "the same throughout", "a clinician sees it", "not to be seen"
+
 
 def compared(shown: Published, hooks: list[str]) -> Table:
     rows = []
@@ -35,8 +37,8 @@ def differs(shown: Published, hooks: list[str]) -> Table:
     rows = []
     for hook in hooks:
         of: Key = ("call", hook)
-        rows.append(shown.row((hook, "the same throughout", "-"), ("differs", hook, "same"), of))
-        for name, text in (("visible", "a clinician sees it"), ("unseen", "not to be seen")):
+        rows.append(shown.row((hook, SAME, "-"), ("differs", hook, "same"), of))
+        for name, text in (("visible", SEEN), ("unseen", UNSEEN)):
             rows.append(shown.row((hook, text, "any"), ("differs", hook, name), of))
             rows += [
                 shown.row((hook, text, key[3]), key, of)

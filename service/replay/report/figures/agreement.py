@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from service.replay.report.figures.published import Published, sorted_rows
 from service.replay.report.table import Row, Table
@@ -51,18 +50,15 @@ def outcomes_by_route(shown: Published, hooks: list[str]) -> Table:
 
 
 def outcomes_by_rule(shown: Published, hooks: list[str]) -> Table:
-    rows = [
-        replace(row, name=(*row.name, shown.title(row.name[1]))) for row in _by(shown, hooks, "led")
-    ]
     return Table(
         "outcomes-by-rule",
         "By the rule that the card led with",
         "The same decisions by rule. A rule whose suggestion nobody followed either tells "
         "clinicians something new or is noise.",
-        ("hook", "rule", "asks"),
+        ("hook", "rule"),
         "suggestions",
         "",
-        sorted_rows(rows, by=1),
+        sorted_rows(list(_by(shown, hooks, "led")), by=1),
         OUTCOMES,
     )
 

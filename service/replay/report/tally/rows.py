@@ -83,6 +83,8 @@ _TAKEN = """coalesce(
     list_filter({0}, lambda s: s.recommended AND s.regimen IS NOT NULL)[1],
     list_filter({0}, lambda s: s.regimen IS NOT NULL)[1],
     {0}[1])"""
+# The follow-up level goes with nearly every order: it would only make labels long.
+_LABEL = "regexp_replace({0}.label, ', with follow-up level$', '')"
 _NARROW = f"""
 CREATE TABLE d AS SELECT
     hash(patient) AS who,
@@ -120,7 +122,7 @@ CREATE TABLE d AS SELECT
          WHEN against.stage IS NOT NULL THEN 'unseen' ELSE 'same' END AS differs,
     coalesce(against.stage, '') AS stage,
     CASE WHEN indicator IS NULL THEN '{NO_CARD}'
-         ELSE indicator || ' ' || lead || coalesce(': ' || {_TAKEN.format("suggestions")}.label, '')
+         ELSE indicator || ' ' || lead || coalesce(': ' || {_LABEL.format(_TAKEN.format("suggestions"))}, '')
          END AS said,
     CASE WHEN against.indicator IS NULL THEN '{NO_CARD}'
          WHEN against.indicator = indicator AND against.lead = lead
@@ -128,7 +130,7 @@ CREATE TABLE d AS SELECT
                   IS NOT DISTINCT FROM {_TAKEN.format("suggestions")}.label
          THEN 'the same at first sight: another finding or suggestion differs'
          ELSE against.indicator || ' ' || against.lead
-              || coalesce(': ' || {_TAKEN.format("against.suggestions")}.label, '')
+              || coalesce(': ' || {_LABEL.format(_TAKEN.format("against.suggestions"))}, '')
          END AS other_said
 FROM read_json(?, format = 'newline_delimited', columns = {{}})
 """
