@@ -35,6 +35,7 @@ from cards.quantity import has_value, read_number
 from cards.resource import Dosage, Period, RawQuantity, Resource, many, status_code
 
 EVER = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 A_DAY = timedelta(days=1)
 OPEN_ORDER = timedelta(days=90)  # the longest supply that is usual
 _LASTS = frozenset({"Patient", "Medication", "Specimen"})
@@ -146,10 +147,10 @@ def _earlier(
     match resource.resourceType:
         case "MedicationRequest" if status in _ENDED_ORDER:
             guess = OPEN_ORDER if _repeats(resource) else A_DAY
-            end = _stated_end(resource, since, zone) or since + guess
+            end = _stated_end(resource, since, zone) or _after(since, guess)
             return replace(resource, status="active"), end
         case "ServiceRequest" if status in _ENDED_ORDER:
-            return replace(resource, status="active"), since + A_DAY
+            return replace(resource, status="active"), _after(since, A_DAY)
         case "MedicationAdministration" if status not in _UNTRUE:
             start, end = _open(resource.effectivePeriod, zone)
             if end is not None:
@@ -220,7 +221,11 @@ def _line_end(line: Dosage, since: datetime, zone: tzinfo) -> datetime | None:
         return latest(bounds.end, zone)
     length = _length(repeat.boundsDuration) if repeat.boundsDuration is not None else None
     start = latest(bounds.start, zone) if bounds is not None else None
-    return None if length is None else (start or since) + length
+    return None if length is None else _after(start or since, length)
+
+
+def _after(moment: datetime, span: timedelta) -> datetime:
+    return moment + span if moment < _LATEST - span else _LATEST
 
 
 def _length(quantity: RawQuantity) -> timedelta | None:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from service.replay.ask import Ask
 from service.replay.record import medication_ids
 from service.replay.row import Walked, line
 from service.replay.scan import patient_of, split
@@ -34,6 +35,16 @@ def walk_records(
             yield rows, line(walk.walked(len(rows))), True
         except Exception as error:  # a fault of ours: one patient, not the whole run
             yield [], line(Walked(patient, failed=_where(error))), False
+
+
+_kept: list[tuple[Ask, tuple[str, ...], Walker]] = []
+
+
+def walker(ask: Ask, held: tuple[str, ...]) -> Walker:
+    """Made once in a process: a protocol takes longer to read than a small bucket to walk."""
+    if not _kept or _kept[0][:2] != (ask, held):
+        _kept[:] = [(ask, held, Walker(ask, held))]
+    return _kept[0][2]
 
 
 def _where(error: Exception) -> str:

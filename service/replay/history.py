@@ -143,7 +143,8 @@ class History:
             self._place(versions)
         for item in unread:
             since = known_since(item.source, zone) if item.source is not None else None
-            if since is not None:
+            # A Medication or Specimen has no time: what refers to it says that it is missing.
+            if since is not None and since > EVER:
                 self._unread.append((since, item))
         self._unread.sort(key=lambda pair: (pair[0], pair[1].need, pair[1].resource))
         for shelf in self._shelves.values():

@@ -17,14 +17,13 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
-from service.replay.bucket import walk_records
+from service.replay.bucket import walk_records, walker
 from service.replay.engine import Progress, Task
 from service.replay.errors import ReplayError
 from service.replay.folder import Done, Folder, Medications, Scan, making
 from service.replay.names import Names
 from service.replay.scan import Bad, Kept, Scanned, Shared, scan
 from service.replay.source import Chunk
-from service.replay.walk import Walker
 
 T = TypeVar("T")
 _HELD = 16_000_000  # bytes of lines that a reader gathers before it writes them
@@ -125,7 +124,7 @@ def walk_bucket(bucket: int, path: Path, task: Task, held: tuple[str, ...]) -> D
         making(folder.walked_path(bucket, ".patients")) as lines,
     ):
         records = folder.records(task.chunks, bucket, task.buckets)
-        for some, line, walked in walk_records(records, _walker(task, held), medications):
+        for some, line, walked in walk_records(records, walker(task.ask, held), medications):
             rows.writelines(some)
             lines.write(line)
             patients += 1
@@ -134,16 +133,6 @@ def walk_bucket(bucket: int, path: Path, task: Task, held: tuple[str, ...]) -> D
     done = Done(patients, decisions, failed)
     folder.keep_walked(bucket, done)
     return done
-
-
-_kept: list[tuple[Task, tuple[str, ...], Walker]] = []
-
-
-def _walker(task: Task, held: tuple[str, ...]) -> Walker:
-    """Made once in a process: a protocol takes longer to read than a bucket."""
-    if not _kept or _kept[0][:2] != (task, held):
-        _kept[:] = [(task, held, Walker(task.ask, held))]
-    return _kept[0][2]
 
 
 # --- processes ----------------------------------------------------------------------------------

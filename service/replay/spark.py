@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from service.replay.bucket import walk_records
+from service.replay.bucket import walk_records, walker
 from service.replay.engine import Progress, Task
 from service.replay.errors import ReplayError
 from service.replay.folder import Done, Folder, Medications, Scan, making
 from service.replay.names import Names
 from service.replay.scan import Bad, Kept, Scanned, Shared, scan
-from service.replay.walk import Walker
 
 _WAVES = 4  # buckets of one job, for each task slot: so much is lost by a kill
 
@@ -77,7 +76,7 @@ class Spark:
         read = chunks.flatMap(lambda chunk: _read(chunk, names, buckets))
         # One part more than buckets: what the driver is told.
         self._spread = read.partitionBy(buckets + 1, int)
-        told = context.runJob(self._spread, _values, [buckets])
+        told = self._job(_values, [buckets])
         self._note(folder, task, (msgspec.msgpack.decode(item, type=_News) for item in told))
         for chunk in task.chunks:
             progress.read(chunk.size)
@@ -117,7 +116,7 @@ class Spark:
             records = (record for _, record in items)
             rows, lines, done = [], [], Counter[str]()
             with closing(Medications(Path(SparkFiles.get(name)))) as medications:
-                for some, line, walked in walk_records(records, Walker(ask, held), medications):
+                for some, line, walked in walk_records(records, walker(ask, held), medications):
                     rows += some
                     lines.append(line)
                     done.update(patients=1, decisions=len(some), failed=not walked)
@@ -128,7 +127,7 @@ class Spark:
         wave = max(context.defaultParallelism * _WAVES, 1)
         for at in range(0, len(waiting), wave):
             some = waiting[at : at + wave]
-            made = context.runJob(self._spread, walk, some)
+            made = self._job(walk, some)
             for number, bucket in enumerate(some):
                 rows, lines, told = made[number * 3 : number * 3 + 3]
                 for suffix, content in ((".decisions", rows), (".patients", lines)):
@@ -138,6 +137,16 @@ class Spark:
                 folder.keep_walked(bucket, done)
                 progress.walked(done)
         self.stop()
+
+    def _job(self, work: Callable[..., Iterator[bytes]], parts: list[int]) -> list[bytes]:
+        try:
+            done: list[bytes] = self._start().runJob(self._spread, work, parts)
+        except Exception as error:  # py4j's: a worker's own error is quoted in its middle
+            said = [line.strip() for line in str(error).splitlines()]
+            ours = [line for line in said if "ReplayError: " in line]
+            words = ours[0].partition("ReplayError: ")[2] if ours else (said or ["no reason"])[0]
+            raise ReplayError(f"Spark: {words}") from None
+        return done
 
     def _start(self) -> Any:
         if self._context is None:
@@ -155,6 +164,7 @@ class Spark:
                 conf.setIfMissing("spark.driver.host", "127.0.0.1")
                 conf.setIfMissing("spark.driver.memory", "512m")
             conf.setIfMissing("spark.ui.enabled", "false")
+            conf.setIfMissing("spark.ui.showConsoleProgress", "false")
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
             try:
                 self._context = SparkContext(conf=conf)

@@ -119,7 +119,10 @@ class Walk:
             order = relist((read_order(resource, self._record.medications),), lists)[0]
             trigger = self._trigger(resource, raw)
             moment = Moment(*written, "order-select", trigger, resource, drafted(raw), order)
-            found.setdefault(trigger.id, moment)
+            # Of an order that came in several versions the first is the one that was written.
+            first = found.setdefault(trigger.id, moment)
+            if moment.at < first.at:
+                found[trigger.id] = moment
         return list(found.values())
 
     def _written(self, text: str | None) -> tuple[datetime, bool] | None:

@@ -1,0 +1,1 @@
+"""Replay: made-up exports, tests, and a large run (``python -m tests.replay.large``)."""
