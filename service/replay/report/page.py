@@ -102,13 +102,14 @@ def render_page(
     rendered: str = _template().render(
         figures=figures,
         run=run,
-        sentences=sentences,
+        # No number is parted from its unit at the end of a line.
+        sentences=[sentence.replace(" %", "\u00a0%") for sentence in sentences],
         charts=drawn,
         min_cell=min_cell,
         low_h=LOW_H,
         sections=sections,
         contents=[(id_, title) for id_, title, _, _ in sections],
-        facts=list(_facts(figures, run)),
+        facts=list(_facts(figures, run, min_cell)),
         twins=TWINS,
         long=[table.id for table in figures.tables if table.id.startswith("hours-")],
     )
@@ -129,13 +130,18 @@ def _against(figures: Figures, one: str, other: str) -> str:
     )
 
 
-def _facts(figures: Figures, run: Run) -> list[tuple[str, str]]:
+def _facts(figures: Figures, run: Run, min_cell: int) -> list[tuple[str, str]]:
+    open_ = figures.tells_input
+
     def listed(counts: Mapping[str, int]) -> str:
+        if not open_:
+            return "withheld"
         return ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())) or "none"
 
     protocols = [("Protocol", run.protocol)]
     if run.against is not None:
         protocols.append(("Against", run.against))
+    failed = f"<{min_cell}" if 0 < run.failed < min_cell else f"{run.failed:,}"
     days = f"{figures.days:,.1f}" if figures.days is not None else "withheld"
     return [
         ("Software", run.software),
@@ -151,11 +157,17 @@ def _facts(figures: Figures, run: Run) -> list[tuple[str, str]]:
         ("Answers to cards", _ANSWERS.get(run.answers, run.answers)),
         ("Time zone", run.timezone),
         ("Lines rejected", listed(run.rejected)),
-        ("Patients lost to a fault of this program", f"{run.failed:,}"),
+        (
+            "Patients lost to a fault of this program",
+            failed,
+        ),
         ("Resources of types not read", listed(run.unused)),
         (
             "Input",
-            "; ".join(f"{s.name} ({s.lines:,} lines, {s.bytes:,} bytes)" for s in run.sources),
+            "; ".join(
+                f"{s.name} ({s.lines:,} lines, {s.bytes:,} bytes)" if open_ else s.name
+                for s in run.sources
+            ),
         ),
     ]
 

@@ -137,6 +137,9 @@ def _what_missing(figures: Figures) -> str:
             break
     if refused:
         text += f"; missing data forbade an order, or a way of giving it, in {refused[0]}"
+    if figures.run.assumed_none:
+        assumed = ", ".join(figures.run.assumed_none)
+        text += f"; taken as empty because the run was told so: {assumed}"
     return f"What was missing: {text}."
 
 

@@ -5,14 +5,15 @@ The shape (``format`` changes when it does):
 | key | holds |
 |---|---|
 | `format` | `repletion-replay-summary/1` |
-| `run` | the Run (service/replay/row.py), without the titles of the rules |
+| `run` | the Run (service/replay/row.py) without the titles of the rules, see below |
 | `min_cell` | below which number of patients a count is withheld (0 or 1: none) |
 | `sentences` | the five sentences of the report |
 | `patient_days` | days under observation; null where withheld |
-| `period` | first and last call; null where withheld |
+| `period` | dates of the first and the last call; null where withheld |
 | `tables` | by id: `title`, `counted` (how), `of` (the denominator in words), `rows` |
 | `waits` | by level: hours from a low result to the first magnesium order, or null |
 
+Of the run, the numbers of what was read are left out where they would tell of few patients.
 A row holds the parts of its name by column, ``n`` (null where withheld), ``patients`` (a number,
 ``"<11"`` where they are fewer than ``min_cell``, null where withheld to protect such a number),
 ``of`` (the denominator), ``per_100`` and ``per_100_patient_days``, each as
@@ -34,13 +35,9 @@ FORMAT = "repletion-replay-summary/1"
 
 def make_summary(figures: Figures, sentences: tuple[str, ...], min_cell: int) -> bytes:
     """The summary as indented JSON in UTF-8, keys in a fixed order."""
-    run = msgspec.to_builtins(figures.run)
-    for profile in (run["protocol"], run.get("against")):
-        if profile:
-            profile.pop("rules", None)  # their titles stand in the tables
     whole = {
         "format": FORMAT,
-        "run": run,
+        "run": _run(figures, min_cell),
         "min_cell": min_cell,
         "sentences": list(sentences),
         "patient_days": None if figures.days is None else round(figures.days, 3),
@@ -49,6 +46,20 @@ def make_summary(figures: Figures, sentences: tuple[str, ...], min_cell: int) ->
         "waits": {wait.band: _wait(wait) for wait in figures.waits},
     }
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
+
+
+def _run(figures: Figures, min_cell: int) -> dict[str, Any]:
+    run: dict[str, Any] = msgspec.to_builtins(figures.run)
+    for profile in (run["protocol"], run.get("against")):
+        if profile:
+            profile.pop("rules", None)  # their titles stand in the tables
+    if 0 < run.get("failed", 0) < min_cell:
+        run["failed"] = f"<{min_cell}"
+    if not figures.tells_input:
+        for name in ("patients", "decisions", "held", "rejected", "unused"):
+            run.pop(name, None)
+        run["sources"] = [{"name": source["name"]} for source in run["sources"]]
+    return run
 
 
 def _table(table: Table, min_cell: int) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that is published. ``days`` is None where even that would tell too much."""
+    """All that is published. ``days`` is None where even that would tell too much; ``first`` and
+    ``last`` are the dates of the first and the last call, "" likewise."""
 
     run: Run
     cells: Mapping[Key, Cell]
@@ -44,6 +45,14 @@ class Figures:
     last: str
     tables: tuple[Table, ...]
     waits: tuple[Wait, ...]
+
+    @property
+    def tells_input(self) -> bool:
+        """Whether the numbers of what was read may be told: not where they would give back how
+        many patients or calls there were."""
+        keys = [("patients",), ("quality", "patient_missing", "Patient")]
+        keys += [("call", hook) for hook in self.run.hooks]
+        return all(self.cell(*key).n is not None for key in keys)
 
     def table(self, id_: str) -> Table | None:
         return next((table for table in self.tables if table.id == id_), None)
@@ -100,5 +109,5 @@ def make_figures(run: Run, tally: Tally, min_cell: int) -> Figures:
         )
         for band in LOW
     )
-    first, last = (tally.first, tally.last) if whole else ("", "")
+    first, last = (tally.first[:10], tally.last[:10]) if whole else ("", "")
     return Figures(run, cells, shown.days, first, last, tuple(tables), waits)

@@ -9,7 +9,7 @@ from service.replay.report.tally.tally import INDICATORS, NO_CARD
 def count_against(count: Counter, hook: str) -> None:
     """Calls by how the other protocol decided: seen, unseen, at which stage, from what to what."""
     tally, at = count.tally, f"hook = '{hook}' AND compared"
-    if not count.values("hook", where=at):
+    if count.db.execute(f"SELECT 1 FROM d WHERE {at} LIMIT 1").fetchone() is None:
         return
     places = {
         "both": "indicator IS NOT NULL AND other IS NOT NULL",

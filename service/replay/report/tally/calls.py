@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.replay.report.disclosure import Key
-from service.replay.report.tally.counter import Counter, quoted
+from service.replay.report.tally.counter import Counter
 from service.replay.report.tally.tally import HOURS, INDICATORS, ORDER_HOOKS, QUALITY
 
 _QUALITY = (
@@ -55,13 +55,8 @@ def count_cards(count: Counter, hook: str) -> None:
     else:
         levels = ("severe", "moderate", "mild", "normal", "high", "toxic")
         _cross(count, hook, "level", "level", (*levels, "no band", "not usable", "no result"))
-    for rule in count.values("unnest(findings)", where=card):
-        count.rest(
-            ("card", hook),
-            ("also", hook, rule),
-            f"list_contains(findings, {quoted(rule)}) AND lead <> {quoted(rule)}",
-            of="(SELECT * FROM d WHERE indicator IS NOT NULL)",
-        )
+    others = "list_filter(findings, lambda f: f <> lead)"
+    count.each(("card", hook), ("also", hook), others, "indicator IS NOT NULL")
 
 
 def _cross(count: Counter, hook: str, name: str, column: str, values: Sequence[str]) -> None:

@@ -55,10 +55,33 @@ class Counter:
         self.groups(other, of=of, where=f"{hook} AND NOT ({where})")
         self.tally.split(total, (part, other))
 
-    def values(self, expression: str, of: str = "d", where: str = "true") -> list[str]:
-        query = f"SELECT DISTINCT {expression} AS v FROM {of} WHERE {where} ORDER BY v"
-        return [str(value) for (value,) in self.db.execute(query).fetchall() if value is not None]
+    def each(self, total: Key, name: Key, items: str, where: str = "true") -> list[str]:
+        """For each value of a list that a row holds: ``(*name, value)``, the rows that hold it
+        among those of ``total`` (a hook; counted before, the rows of ``where``), and all others.
+        The values."""
+        among = f"hook = '{total[1]}' AND ({where})"
+        query = f"""
+            WITH row AS (SELECT who, list_distinct({items}) AS held FROM d WHERE {among}),
+                 whole AS (SELECT who, count(*) AS n FROM row GROUP BY who),
+                 part AS (SELECT v, who, count(*) AS n
+                          FROM (SELECT who, unnest(held) AS v FROM row) GROUP BY v, who)
+            SELECT v, sum(part.n)::BIGINT, count(*), min(who, {self.few}),
+                   count(*) FILTER (part.n = whole.n)
+            FROM part JOIN whole USING (who) WHERE v IS NOT NULL GROUP BY v ORDER BY v"""
+        found = self.db.execute(query).fetchall()
+        for value, n, patients, who, always in found:
+            part, other = (*name, value), (*name, value, "not")
+            few = frozenset(map(str, who)) if patients < self.few else frozenset()
+            self.tally.counts[part] = Count(n, patients, few)
+            whole = self.tally.counts[total]
+            if whole.patients - always < self.few:
+                lacks = f"NOT list_contains({items}, {_quoted(value)})"
+                self.groups(other, where=f"{among} AND {lacks}")
+            else:
+                self.tally.counts[other] = Count(whole.n - n, whole.patients - always)
+            self.tally.split(total, (part, other))
+        return [value for value, *_ in found]
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"

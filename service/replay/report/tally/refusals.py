@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.replay.report.tally.counter import Counter, quoted
+from service.replay.report.tally.counter import Counter
 
 
 def count_asked(count: Counter, hook: str) -> None:
@@ -24,18 +24,13 @@ def count_asked(count: Counter, hook: str) -> None:
     for name, where in offered.items():
         count.groups(("offered", hook, name), where=f"hook = '{hook}' AND {where}")
     tally.split(("asked", hook), [("offered", hook, name) for name in offered])
-    db = count.db
-    db.execute(
-        "CREATE OR REPLACE VIEW refusal AS SELECT DISTINCT who, what, r.stop AS stop, r.why AS why,"
-        " coalesce(r.unknown, false) AS unknown FROM (SELECT who, what, unnest(refusals) AS r "
-        f"FROM d WHERE hook = '{hook}')"
+    titles = count.db.execute(
+        "SELECT r.stop, min(r.why) FROM (SELECT unnest(refusals) AS r FROM d) GROUP BY 1"
     )
-    titles = "SELECT stop, min(why) FROM refusal GROUP BY stop"
-    tally.why |= dict(db.execute(titles).fetchall())
+    tally.why |= dict(titles.fetchall())
+    stops = "list_transform(refusals, lambda r: r.stop)"
+    count.each(("asked", hook), ("stop", hook), stops, asked)
     of = f"(SELECT * FROM d WHERE {asked})"
-    for stop in count.values("stop", of="refusal"):
-        holds = f"list_contains(list_transform(refusals, lambda r: r.stop), {quoted(stop)})"
-        count.rest(("asked", hook), ("stop", hook, stop), holds, of=of)
     unknown = "len(list_filter(refusals, lambda r: coalesce(r.unknown, false))) > 0"
     count.rest(("asked", hook), ("unknown", hook), unknown, of=of)
 
@@ -44,15 +39,10 @@ def count_gaps(count: Counter, hook: str) -> None:
     """Decisions by what could not be obtained: any need, each need, each reason of it."""
     tally = count.tally
     count.rest(("call", hook), ("gap-any", hook), "len(gaps) > 0")
-    count.db.execute(
-        "CREATE OR REPLACE VIEW gap AS SELECT who, g.need AS need, g.reason AS reason "
-        f"FROM (SELECT who, unnest(gaps) AS g FROM d WHERE hook = '{hook}')"
-    )
-    for need in count.values("need", of="gap"):
-        holds = f"list_contains(list_transform(gaps, lambda g: g.need), {quoted(need)})"
-        count.rest(("call", hook), ("gap", hook, need), holds)
-    count.groups(("gap-reason", hook), ["need", "reason"], of="gap")
-    for need in count.values("need", of="gap"):
+    needs = count.each(("call", hook), ("gap", hook), "list_transform(gaps, lambda g: g.need)")
+    gap = f"(SELECT who, unnest(gaps) AS g FROM d WHERE hook = '{hook}')"
+    count.groups(("gap-reason", hook), ["g.need", "g.reason"], of=gap)
+    for need in needs:
         tally.split(("gap", hook, need), tally.groups("gap-reason", hook, need))
 
 
@@ -65,6 +55,4 @@ def count_hushed(count: Counter, hook: str) -> None:
     count.tally.split(
         ("hushed-any", hook), [("hushed-left", hook, kind) for kind in ("card", "silent")]
     )
-    for rule in count.values("unnest(hushed)", where=f"hook = '{hook}'"):
-        holds = f"list_contains(hushed, {quoted(rule)})"
-        count.rest(("call", hook), ("hushed", hook, rule), holds)
+    count.each(("call", hook), ("hushed", hook), "hushed")

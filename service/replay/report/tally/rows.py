@@ -122,7 +122,8 @@ CREATE TABLE d AS SELECT
          WHEN against.stage IS NOT NULL THEN 'unseen' ELSE 'same' END AS differs,
     coalesce(against.stage, '') AS stage,
     CASE WHEN indicator IS NULL THEN '{NO_CARD}'
-         ELSE indicator || ' ' || lead || coalesce(': ' || {_LABEL.format(_TAKEN.format("suggestions"))}, '')
+         ELSE indicator || ' ' || lead
+              || coalesce(': ' || {_LABEL.format(_TAKEN.format("suggestions"))}, '')
          END AS said,
     CASE WHEN against.indicator IS NULL THEN '{NO_CARD}'
          WHEN against.indicator = indicator AND against.lead = lead
