@@ -168,8 +168,8 @@ def _told(line: Line, reason: str) -> Iterator[bytes]:
     yield b',"base64":"'
     left = line.data
     for part in line.rest or ():
-        left += part
+        left += part.removesuffix(b"\n")
         whole = len(left) // 3 * 3
         yield base64.b64encode(left[:whole])
         left = left[whole:]
-    yield base64.b64encode(left.removesuffix(b"\n")) + b'"'
+    yield base64.b64encode(left) + b'"'

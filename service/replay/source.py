@@ -27,6 +27,7 @@ _NAMED = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz", ".parquet")
 _COLUMNS = ("resource", "json", "value", "content", "data", "body", "line", "text")
 _TYPE = re.compile(r"[A-Z][A-Za-z]+")
 _BLOCK = 1 << 20
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00")
 
 
 class File(Struct, frozen=True):
@@ -178,7 +179,11 @@ def _duckdb() -> Any:
     except ModuleNotFoundError:
         raise ReplayError("Parquet needs DuckDB: pip install 'repletion[replay]'") from None
     # Rows are streamed: nothing has to go to the disk.
-    return duckdb.connect(config={"memory_limit": "300MB", "threads": 1, "temp_directory": ""})
+    connection = duckdb.connect(
+        config={"memory_limit": "300MB", "threads": 1, "temp_directory": ""}
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def _ask(connection: Any, query: str, path: str, *more: int) -> Iterator[tuple[Any, ...]]:
@@ -254,7 +259,11 @@ def _resource(data: bytes, type_: str | None) -> bytes:
 
 
 def _full(value: object) -> object:
-    """The value without what a table holds where FHIR holds nothing."""
+    """The value without what a table holds where FHIR holds nothing, and with the moments of a
+    time column as FHIR writes them."""
+    if isinstance(value, str):
+        match = _MOMENT.fullmatch(value)
+        return f"{match[1]}T{match[2]}Z" if match is not None else value
     if isinstance(value, dict):
         full = {key: _full(inside) for key, inside in value.items()}
         return {key: inside for key, inside in full.items() if inside is not None} or None

@@ -18,6 +18,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from service.replay.run import buckets
+from service.replay.source import find_files
 from tests.replay.export import write
 
 OUTPUTS = ("run.json", "decisions.ndjson", "patients.ndjson", "rejected.ndjson")
@@ -129,7 +131,7 @@ def main() -> int:
             "spark": ("--engine", "spark", "--master", "local[2]"),
         }.get(way, ("--workers", "2"))
         if way == "killed":
-            some = run(export, out, *more, kill_at=5)
+            some = run(export, out, *more, kill_at=buckets(find_files([export])) // 2)
             print(told("killed in its middle", some, _decisions(out)), flush=True)
         measured = run(export, out, *more)
         print(told(way, measured, _decisions(out)), flush=True)

@@ -69,9 +69,8 @@ def sulfate(id_: str, hours: float, **more: Any) -> Json:
 def stay(id_: str, start: float, end: float | None, code: str = "IMP", **more: Any) -> Json:
     period = {"start": moment(start)} | ({"end": moment(end)} if end is not None else {})
     status = "finished" if end is not None else "in-progress"
-    return of(
-        "Encounter", id_, **{"status": status, "class": {"code": code}, "period": period, **more}
-    )
+    given: Json = {"status": status, "class": {"code": code}, "period": period}
+    return of("Encounter", id_, **{**given, **more})
 
 
 def lines(resources: Iterable[Json | bytes]) -> list[bytes]:
