@@ -99,13 +99,14 @@ def replay(
     """
     from service.replay.errors import ReplayError
     from service.replay.progress import Shown
-    from service.replay.report import write
+    from service.replay.report import require, write
     from service.replay.run import replay as run
     from service.settings import SettingsError
 
     if master is not None and engine != "spark":
         raise _Refusal("--master is for --engine spark")
     try:
+        require()
         with Shown() as progress:
             ask = _ask(protocol, against, **options)
             done = run(

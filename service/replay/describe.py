@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import cards
-from cards.assessment import Stops
+from cards.assessment import StopFinding, Stops
 from cards.assessment.offers import read_offers
 from cards.chart import Kidney
 from cards.orders import DraftOrder
@@ -120,10 +120,16 @@ def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refusal, ...
         if any(offer.parenteral for offer in open_):
             blocks.add("parenteral")
     return tuple(
-        Refusal(stop.id, stop.blocks, stop.finding.heading, stop.finding.status == "unknown")
+        Refusal(stop.id, stop.blocks, stop.finding.heading, _for_want_of_data(stop, decision))
         for stop in holding
         if stop.blocks in blocks
     )
+
+
+def _for_want_of_data(stop: StopFinding, decision: cards.Decision) -> bool:
+    """Not obtained; or obtained and empty: no creatinine, no birth date."""
+    unknown = stop.finding.status == "unknown" or stop.id == "H2-unknown"
+    return unknown or (stop.id == "H1" and decision.chart.age is None)
 
 
 def gaps(decision: cards.Decision) -> tuple[Missing, ...]:

@@ -113,7 +113,7 @@ class Refusal(Struct, frozen=True, omit_defaults=True):
 
     ``stop`` its id ("H2", "H2-unknown", "PRN", "conditions-unknown", …); ``blocks`` "all" or
     "parenteral"; ``why`` the protocol's title of it; ``unknown``: it holds because data was
-    missing.
+    missing (not obtained, or no creatinine or birth date on file).
     """
 
     stop: str

@@ -13,11 +13,25 @@ the same bytes.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
+from service.replay.errors import ReplayError
 from service.replay.row import Run
+
+_NEEDED = ("altair", "duckdb", "vl_convert")
+
+
+def require() -> None:
+    """Raises ReplayError where what draws and counts is not installed: said before hours of
+    walking, not after them."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise ReplayError(
+            f"The report needs {', '.join(missing)}: install repletion with its extra `replay`."
+        )
 
 
 def write(folder: Path) -> tuple[str, ...]:
