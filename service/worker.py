@@ -7,7 +7,9 @@ What gunicorn's own lacks here:
 - patience with an end: its threads wait for a slow client as long as that likes. Here the loop
   gathers a request, and it takes a thread once it is whole (without TLS, up to _GATHERED bytes);
   what is not read and answered in time is cut off, sooner when others wait for a thread;
-- no waiting in the loop: it closes connections there, up to 2 s each.
+- no waiting in the loop: it closes connections there, up to 2 s each;
+- an end that loses nobody: its listener stays open until the last answer is given, and who
+  connects meanwhile, and sends a request, is hung up on unheard.
 """
 
 from __future__ import annotations
@@ -181,6 +183,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _closed(self) -> None:
         self.nr_conns -= 1
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """At the end takes who has connected already, and turns everybody else away at once.
+
+        An answer given now says "Connection: close", so clients connect anew: one who is
+        refused has sent nothing yet, and may turn to another instance.
+        """
+        super().set_accept_enabled(enabled)
+        if self.alive:
+            return
+        for listener in self.sockets:
+            taken = -1
+            while taken != self.nr_conns:  # the kernel's queue: accept() is silent at its end
+                taken = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
     # --- what is no HTTP --------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ Nothing in a test sees the `REPLETION_*` settings of the shell that started pyte
 
 import datetime as dt
 import functools
+import importlib.util
 import os
 import shutil
 import sys
@@ -72,9 +73,16 @@ def _medplum() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def _pyspark() -> Path | None:
+    """PySpark, which only .ci/spark.txt installs."""
+    found = importlib.util.find_spec("pyspark")
+    return Path(found.origin) if found is not None and found.origin else None
+
+
 FINDERS: dict[str, Callable[[], Path | None]] = {
     "postgres": _postgres,
     "medplum": _medplum,
+    "pyspark": _pyspark,
     "chromium": lambda: _on_path("chromium", "chromium-browser", "google-chrome"),
 }
 """How a program is found when its name is not simply that of a file on PATH."""

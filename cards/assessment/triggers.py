@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from cards.assessment.finding import Finding
+from msgspec import Struct
+
+from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
 from cards.assessment.state import refusal_indicator
 from cards.assessment.stops import Stops
@@ -43,8 +44,7 @@ LOST = ("unit-unknown", "unit-conflict", "newer-unreadable", "undated")
 _BORDERLINE = frozenset({"N1", "N2", "N3", "N4", "N5", "N6", "N9"})
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerContext:
+class TriggerContext(Struct, frozen=True, gc=False):
     """What the triggers need: the patient, and the drafts of the call."""
 
     chart: Chart
@@ -71,7 +71,7 @@ class TriggerContext:
             return True
         if self.severe:
             return any(d.route != "po" for d in self.magnesium_drafts)
-        return bool(self.magnesium_drafts or self.chart.medicines.running_oral())
+        return bool(self.magnesium_drafts or self.chart.medicines.running_oral)
 
 
 def check_triggers(draft: DraftOrder, context: TriggerContext) -> list[Finding]:
@@ -84,29 +84,6 @@ def check_triggers(draft: DraftOrder, context: TriggerContext) -> list[Finding]:
         *_blocker(draft, context),
         *_chelated(draft, context),
     ]
-
-
-def _found(
-    draft: DraftOrder,
-    context: TriggerContext,
-    rule: str,
-    says: str,
-    indicator: Indicator | None = None,
-    labs: tuple[str, ...] = (),
-    offers: bool = False,
-    heading: str = "",
-) -> Finding:
-    entry = context.protocol.rule(rule)
-    return Finding(
-        rule,
-        "met",
-        says,
-        indicator or entry.indicator_for(None),
-        heading or entry.title,
-        draft,
-        "offer" if offers else ("lab" if labs else "none"),
-        labs,
-    )
 
 
 def _label(draft: DraftOrder, drug: Drug) -> str:
@@ -140,7 +117,14 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         says = f"{_label(draft, drug)}: {_SAYS[rule]}"
         if rule == "N1" and k is not None:
             says = f"{_label(draft, drug)}: potassium {k.quantity}; {_SAYS[rule]}"
-        yield _found(draft, context, rule, says, indicator, offers=not borderline)
+        yield met(
+            context.protocol,
+            rule,
+            says,
+            draft=draft,
+            indicator=indicator,
+            act="offer" if not borderline else "none",
+        )
 
 
 def _unidentified(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -153,7 +137,13 @@ def _unidentified(draft: DraftOrder, context: TriggerContext) -> Iterator[Findin
         return
     why = record(draft.unreadable or "its medication could not be resolved", 90)
     says = f"{record(draft.label or draft.reference, 50)}: {why}: the order was not checked."
-    yield _found(draft, context, "D0", says, heading="a drafted order could not be read")
+    yield met(
+        context.protocol,
+        "D0",
+        says,
+        draft=draft,
+        heading="a drafted order could not be read",
+    )
 
 
 def _scoped(indicator: Indicator, context: TriggerContext) -> Indicator:
@@ -191,12 +181,12 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         )
         # A severe value that came along under another key is shown, and is no reason to dose.
         indicator: Indicator | None = "warning" if severe else None
-        yield _found(
-            draft,
-            context,
+        yield met(
+            context.protocol,
             "not-obtained",
             says,
-            indicator,
+            draft=draft,
+            indicator=indicator,
             labs=("magnesium",),
             heading=heading,
         )
@@ -211,7 +201,14 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         rule = {"unit-unknown": "unit-unknown", "unit-conflict": "unit-conflict"}.get(
             lost or "", "unreadable"
         )
-        yield _found(draft, context, rule, says, "info", labs=("magnesium",))
+        yield met(
+            context.protocol,
+            rule,
+            says,
+            draft=draft,
+            indicator="info",
+            labs=("magnesium",),
+        )
         return
     k = chart.potassium
     if (
@@ -224,7 +221,13 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             f"{label}: potassium {k.quantity} and no usable magnesium in {hours} h: "
             "order magnesium."
         )
-        yield _found(draft, context, "N1-lab", says, labs=("magnesium",))
+        yield met(
+            context.protocol,
+            "N1-lab",
+            says,
+            draft=draft,
+            labs=("magnesium",),
+        )
 
 
 def _baseline(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -244,7 +247,13 @@ def _baseline(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             f"{_label(draft, drug)} with {record(beside[0].label, 40)}: no magnesium on file, "
             "order a baseline."
         )
-        yield _found(draft, context, "N3-lab", says, labs=("magnesium",))
+        yield met(
+            context.protocol,
+            "N3-lab",
+            says,
+            draft=draft,
+            labs=("magnesium",),
+        )
 
 
 def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -253,12 +262,17 @@ def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         return
     medicines = context.chart.medicines
     grams = medicines.grams_given(timedelta(hours=24))
-    if medicines.running_parenteral() or grams is None or grams > Decimal(0):
+    if medicines.running_parenteral or grams is None or grams > Decimal(0):
         says = (
             f"{_label(draft, drug)}: intravenous magnesium in the last 24 h potentiates it: "
             "monitor the block."
         )
-        yield _found(draft, context, "N7", says)
+        yield met(
+            context.protocol,
+            "N7",
+            says,
+            draft=draft,
+        )
 
 
 def _chelated(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -285,11 +299,11 @@ def _chelated(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         says = _apart(drug, context.protocol)
         if says and drug.name not in seen:
             seen.add(drug.name)
-            yield _found(
-                draft,
-                context,
+            yield met(
+                context.protocol,
                 "N8",
                 f"{record(drug.name)} and oral magnesium: {says}.",
+                draft=draft,
                 heading=f"{drug.name} is bound by oral magnesium",
             )
 

@@ -119,7 +119,7 @@ class Spark:
                 for some, line, walked in walk_records(records, walker(ask, held), medications):
                     rows += some
                     lines.append(line)
-                    done.update(patients=1, decisions=len(some), failed=not walked)
+                    done.update(patients=1, decisions=len(some), failed=int(not walked))
             yield b"".join(rows)
             yield b"".join(lines)
             yield msgspec.json.encode(Done(done["patients"], done["decisions"], done["failed"]))
