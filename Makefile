@@ -36,6 +36,11 @@ $(STAMP): .ci/constraints.txt pyproject.toml
 .PHONY: install
 install: $(STAMP)  ## make .venv with the pinned packages
 
+# PySpark is large and a cluster brings its own: only the Spark tests want it here.
+.PHONY: spark
+spark: $(STAMP)  ## add PySpark to .venv, for the tests of --engine spark
+	@$(BIN)/python -m pip install -qq --require-hashes --no-build-isolation -r .ci/spark.txt
+
 .PHONY: run
 run: $(STAMP)  ## serve on 127.0.0.1:8080 (PORT=), fire one request, print its cards
 	@exec $(BIN)/python -m service.demo --port "$(PORT)"
@@ -77,13 +82,16 @@ sweep: $(STAMP)  ## ten million random patients through every invariant (tests/s
 mutants: $(STAMP)  ## mutation score of cards/
 	$(BIN)/mutmut run $(ARGS)
 
-# The lock holds every extra but spark, and hashes of every file of a release, so
+# The first lock holds every extra but spark (the second), and hashes of every file of a release, so
 # that it serves x86_64 and aarch64 alike. No option that names a registry is kept.
 .PHONY: lock
 lock: $(STAMP)  ## choose the newest allowed packages again (.ci/constraints.txt)
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --generate-hashes \
 		--allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--extra=postgres --extra=replay --extra=dev --output-file=.ci/constraints.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --generate-hashes \
+		--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--output-file=.ci/spark.txt .ci/spark.in
 
 .PHONY: clean
 clean:  ## remove what make and the tools made

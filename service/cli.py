@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.replay.command import replay
+from service.cli_replay import replay
 
 if TYPE_CHECKING:
     from cards.protocol import Protocol

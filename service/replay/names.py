@@ -8,12 +8,8 @@ differ from those in the store: who holds both cannot join them.
 from __future__ import annotations
 
 import hmac
-from pathlib import Path
 
 import msgspec
-
-from service.secret import FILE, kept_key
-from service.settings import Settings, SettingsError
 
 LENGTH = 24  # hex digits: no two of a billion patients share one
 
@@ -33,21 +29,3 @@ class Names:
 
     def _hash(self, *parts: str) -> str:
         return hmac.digest(self._key, msgspec.json.encode(parts), "sha256").hex()[:LENGTH]
-
-
-def read_key(settings: Settings) -> bytes:
-    """REPLETION_SECRET, else the key kept beside the database, or in the working directory.
-
-    Raises SettingsError.
-    """
-    if settings.secret is not None:
-        return settings.secret.get_secret_value().encode()
-    database = settings.database_url
-    folder = Path()
-    if database.startswith("sqlite:///"):
-        folder = Path(database.removeprefix("sqlite:///").partition("?")[0]).parent
-    try:
-        return kept_key(folder / FILE)
-    except OSError as error:
-        reason = f"REPLETION_SECRET is not set, and {folder / FILE}: {error.strerror}"
-        raise SettingsError(reason) from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import cards
-from cards.chart.magnesium import IGNORED
+from cards.chart.magnesium.candidate import IGNORED
 from cards.evidence import NEEDS, Gap
 from cards.instant import read_instant
 from cards.known import EVER, end_guessed, known_since, latest
@@ -207,7 +207,7 @@ class Walk:
             made.append(decision)
         decision = made[0]
         relevant = moment.hook != "order-select" or (
-            orders is not None and cards.needs_patient(orders)
+            orders is not None and cards.needs_patient(orders, self._walker.protocol)
         )
         if moment.hook == "patient-view":
             self._note_low(decision, moment)
@@ -287,8 +287,8 @@ class Walk:
                 hours=describe.hours(first[0], at) if first is not None else None,
                 route=first[1].route if first is not None else None,
                 treated=bool(
-                    medicines.running_parenteral()
-                    or medicines.running_oral()
+                    medicines.running_parenteral
+                    or medicines.running_oral
                     or medicines.given_since(result.collected)
                 ),
                 observed_h=describe.hours(min(max(last, at), at + _LOW), at),

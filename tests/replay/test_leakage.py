@@ -179,9 +179,9 @@ def _ids(labs: Mapping[str, Iterable[Resource]]) -> dict[str, list[str]]:
 def _newest(evidence: Evidence) -> dict[str, list[Resource]]:
     """What a search with the need's ``_sort=-date&_count=`` brings."""
     kept: dict[str, list[Resource]] = {}
-    for need in NEEDS:
+    for need in (need for need in NEEDS if need.labs):
         found = [(lab, r) for lab in need.labs for r in evidence.lab(lab)]
         found.sort(key=lambda pair: pair[1].effectiveDateTime or "", reverse=True)
-        for lab, resource in found[: int(need.query.rpartition("_count=")[2] or 0)]:
+        for lab, resource in found[: int(need.query.rpartition("_count=")[2])]:
             kept.setdefault(lab, []).append(resource)
     return kept

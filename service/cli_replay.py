@@ -1,4 +1,7 @@
-"""Command: ``repletion replay``. Imports what it needs when it runs."""
+"""The command line of the replay. Imports what it needs when it runs.
+
+Not in service.replay, which never meets HTTP: the settings know the hosts of FHIR servers.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from service.replay.ask import Ask, ProtocolFile
     from service.replay.engine import Engine
     from service.replay.row import Run
+    from service.settings import Settings
 
 _HOOKS = ("patient-view", "order-select", "order-sign")
 
@@ -147,7 +151,6 @@ def _ask(
 ) -> Ask:
     from cards.evidence import NEEDS
     from service.replay.ask import Ask
-    from service.replay.names import read_key
     from service.settings import read_settings
 
     settings = read_settings()
@@ -170,8 +173,24 @@ def _ask(
         assume_none=tuple(sorted(types)),
         setting=setting or "",
         timezone=settings.timezone.key,
-        key=read_key(settings),
+        key=_key(settings),
     )
+
+
+def _key(settings: Settings) -> bytes:
+    """REPLETION_SECRET, else the key kept beside the database, or in the working directory."""
+    from service.secret import FILE, kept_key
+
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    folder, database = Path(), settings.database_url
+    if database.startswith("sqlite:///"):
+        folder = Path(database.removeprefix("sqlite:///").partition("?")[0]).parent
+    try:
+        return kept_key(folder / FILE)
+    except OSError as error:
+        reason = f"REPLETION_SECRET is not set, and {folder / FILE}: {error.strerror}"
+        raise _Refusal(reason) from None
 
 
 def _protocol(name: str) -> ProtocolFile:
