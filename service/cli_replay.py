@@ -6,6 +6,7 @@ Not in service.replay, which never meets HTTP: the settings know the hosts of FH
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +69,9 @@ class _Refusal(click.ClickException):
     "--min-cell",
     default=11,
     show_default=True,
-    type=click.IntRange(1),
-    help="Smaller counts are not reported.",
+    type=click.IntRange(0),
+    help="Counts of fewer patients are withheld from the report, with all that would tell them;"
+    " 0: none.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes (local). Default: one a core.")
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
@@ -101,12 +103,14 @@ def replay(
     """
     from service.replay.errors import ReplayError
     from service.replay.progress import Shown
+    from service.replay.report import require, write
     from service.replay.run import replay as run
     from service.settings import SettingsError
 
     if master is not None and engine != "spark":
         raise _Refusal("--master is for --engine spark")
     try:
+        require()
         with Shown() as progress:
             ask = _ask(protocol, against, **options)
             done = run(
@@ -116,7 +120,7 @@ def replay(
             seconds, decisions = progress.seconds, progress.decisions
     except (ReplayError, SettingsError) as error:
         raise _Refusal(str(error)) from None
-    _say(done, out, decisions, seconds)
+    _say(done, out, decisions, seconds, write(out))
     if done.failed:
         raise click.ClickException(
             f"{done.failed} patients could not be walked: a fault of this program."
@@ -124,13 +128,15 @@ def replay(
         )
 
 
-def _say(run: Run, out: Path, decisions: int, seconds: float) -> None:
+def _say(run: Run, out: Path, decisions: int, seconds: float, sentences: Iterable[str]) -> None:
     click.echo(f"{run.patients:,} patients, {run.decisions:,} decisions")
     if decisions:
         click.echo(f"{decisions:,} of them now, in {seconds:,.1f} s: {decisions / seconds:,.0f}/s")
     if run.rejected:
         told = ", ".join(f"{reason} {n:,}" for reason, n in run.rejected.items())
         click.echo(f"{sum(run.rejected.values()):,} lines rejected ({told})")
+    for sentence in sentences:
+        click.echo(sentence)
     click.echo(f"{out / 'report.html'}")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 import cards
-from cards.assessment import Stops
+from cards.assessment import StopFinding, Stops
 from cards.assessment.offers import read_offers
+from cards.chart import Kidney
 from cards.orders import DraftOrder
 from cards.plan import CreateDrug, CreateLab, DeleteOrder, Proposal, UpdateDraft, shown_rule
 from cards.protocol import Protocol
@@ -108,16 +110,26 @@ def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refusal, ...
     blocks = {"all"}
     if result.usable:
         flags = assessment.flags.plan_flags()
-        open_ = read_offers(decision.chart, flags, Stops(()), protocol)
+        # The renal stop (H2) also empties the table of regimens: asked as with sound kidneys.
+        chart = decision.chart
+        if any(stop.id.startswith("H2") for stop in holding):
+            chart = replace(chart, kidney=Kidney("R0"))
+        open_ = read_offers(chart, flags, Stops(()), protocol)
         if not open_:
             return ()
         if any(offer.parenteral for offer in open_):
             blocks.add("parenteral")
     return tuple(
-        Refusal(stop.id, stop.blocks, stop.finding.heading, stop.finding.status == "unknown")
+        Refusal(stop.id, stop.blocks, stop.finding.heading, _for_want_of_data(stop, decision))
         for stop in holding
         if stop.blocks in blocks
     )
+
+
+def _for_want_of_data(stop: StopFinding, decision: cards.Decision) -> bool:
+    """Not obtained; or obtained and empty: no creatinine, no birth date."""
+    unknown = stop.finding.status == "unknown" or stop.id == "H2-unknown"
+    return unknown or (stop.id == "H1" and decision.chart.age is None)
 
 
 def gaps(decision: cards.Decision) -> tuple[Missing, ...]:

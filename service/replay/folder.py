@@ -37,6 +37,8 @@ from service.replay.source import Chunk, File
 
 T = TypeVar("T")
 OUTPUTS = ("run.json", "decisions.ndjson", "patients.ndjson", "rejected.ndjson")
+REPORTS = ("summary.json", "report.html", "differences.ndjson")
+"""What the report adds: nobody shall take an old one for that of a new run."""
 _BLOCK = 1 << 20
 _AT_ONCE = 500
 
@@ -102,7 +104,7 @@ class Folder:
         marker = self._work / "begun.json"
         if fresh:
             self._clear()
-            for output in OUTPUTS:
+            for output in (*OUTPUTS, *REPORTS):
                 (self.path / output).unlink(missing_ok=True)
         elif marker.exists():
             begun = msgspec.json.decode(marker.read_bytes(), type=Begun)

@@ -113,7 +113,7 @@ class Refusal(Struct, frozen=True, omit_defaults=True):
 
     ``stop`` its id ("H2", "H2-unknown", "PRN", "conditions-unknown", …); ``blocks`` "all" or
     "parenteral"; ``why`` the protocol's title of it; ``unknown``: it holds because data was
-    missing.
+    missing (not obtained, or no creatinine or birth date on file).
     """
 
     stop: str
@@ -276,12 +276,13 @@ class Rejected(Struct, frozen=True, omit_defaults=True):
 
 
 class Profile(Struct, frozen=True, omit_defaults=True):
-    """A protocol that was replayed."""
+    """A protocol that was replayed. ``rules``: the title of each of its rules, by id."""
 
     name: str
     version: str
     title: str
     hash: str
+    rules: dict[str, str] = {}
 
 
 class Source(Struct, frozen=True, omit_defaults=True):

@@ -97,7 +97,9 @@ def _run(files: tuple[File, ...], task: Task, folder: Folder, min_cell: int) -> 
 
 def _profile(file: ProtocolFile) -> Profile:
     protocol = file.read()
-    return Profile(protocol.name, protocol.version, protocol.file.protocol.title, protocol.hash)
+    titles = {rule: entry.title for rule, entry in sorted(protocol.file.rule.items())}
+    head = protocol.file.protocol
+    return Profile(protocol.name, protocol.version, head.title, protocol.hash, titles)
 
 
 def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
