@@ -195,7 +195,7 @@ def test_a_fault_of_ours_costs_one_patient_and_is_not_silent(
     monkeypatch.setattr(cards, "decide", fails)
     result = replay(export, "--out", tmp_path / "out")
     assert result.exit_code == 1
-    assert "1 patients could not be walked" in result.output
+    assert "could not be walked: a fault of this program" in result.output
     failed = [p for p in rows(tmp_path / "out/patients.ndjson", Walked) if p.failed]
     assert [p.failed.split(":")[0] for p in failed] == ["ValueError at tests/replay/test_run.py"]
     assert "Smith" not in (tmp_path / "out/patients.ndjson").read_text()
