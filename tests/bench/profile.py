@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import cards
 from service import api
@@ -29,11 +29,9 @@ from tests.bench.setting import Setting
 _TOP = 40
 
 
-def application(database: Path) -> Any:
-    """The application as it is served, its lines thrown away. Closes nothing: of a process that
-    ends soon."""
+def application(database: Path, lines: TextIO) -> Any:
+    """The application as it is served; what it would log goes to ``lines``."""
     settings = Settings(database_url=f"sqlite:///{database}")
-    lines = open(os.devnull, "w")
     return create_app(settings, store=open_store(settings.database_url), observer=Observer(lines))
 
 
@@ -100,8 +98,11 @@ def measure_profile(setting: Setting) -> Findings:
     def body() -> bytes:
         return bodies[next(turn) % len(bodies)].whole(instance())
 
-    with tempfile.TemporaryDirectory(prefix="repletion-bench-") as folder:
-        app = application(Path(folder) / "bench.db")
+    with (
+        tempfile.TemporaryDirectory(prefix="repletion-bench-") as folder,
+        Path(os.devnull).open("w") as nowhere,
+    ):
+        app = application(Path(folder) / "bench.db", nowhere)
         with collector_of_the_product():
             setting.say("profile: stages")
             runs = 60 if setting.quick else 400
