@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
@@ -32,6 +33,7 @@ from tests.bench import serve as floors
 from tests.bench.__main__ import CURVES, PARTS, chosen
 from tests.bench.bodies import HOOKS, SIZES, TARGET, Size, patients, pool
 from tests.bench.findings import Curve, Findings, Table, Target
+from tests.bench.hooks import path_of
 from tests.bench.inside import Costs, costs, each, growth, read
 from tests.bench.load import Plan, Round
 from tests.bench.measure import (
@@ -46,7 +48,9 @@ from tests.bench.measure import (
 )
 from tests.bench.record import record
 from tests.bench.report import number, write_plot, write_raw
-from tests.bench.soak import soaked
+from tests.bench.setting import Setting
+from tests.bench.soak import capacity, soak, soaked, stop_under_load
+from tests.bench.subjects import SERVICE, Subject, running
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 SMALL = Size("small", 10, 3)
@@ -464,3 +468,61 @@ def test_every_observation_costs_much_the_same() -> None:
         return growth(each([costs(n, NOW, runs=runs) for n, runs in sizes], "decide"))
 
     assert best(measure, GROWTH) <= GROWTH
+
+
+@pytest.mark.loopback
+@pytest.mark.real_clock
+@pytest.mark.slow
+def test_it_starts_soon_and_stays_small() -> None:
+    def start_s() -> float:
+        with running(SERVICE) as subject:
+            return subject.start_s
+
+    assert best(start_s, 3.0) <= 3.0
+    with running(SERVICE) as subject, load.client() as client:
+        client.run(to(subject, connections=8, seconds=60, most=400))
+        assert subject.pss_mb() < 90
+
+
+def to(subject: Subject, **more: Any) -> Plan:
+    """A Plan for the target body, of now."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Plan(subject.port, path_of("order-select"), size=TARGET, now=now, count=16, **more)
+
+
+@pytest.mark.loopback
+@pytest.mark.real_clock
+@pytest.mark.kill
+@pytest.mark.parametrize("anew", [False, True], ids=["kept", "anew"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_loses_no_request(workers: int, anew: bool) -> None:
+    with load.client() as client:
+        got = stop_under_load(client, Setting(), workers=workers, anew=anew, after=0.7)
+    assert got.answered > 5
+    assert got.lost == 0, got.faults
+    assert set(got.faults) <= {"refused", "closed"}
+    assert got.status == 0
+
+
+@pytest.mark.loopback
+@pytest.mark.real_clock
+@pytest.mark.soak
+def test_under_load_it_neither_fails_nor_grows_nor_slows() -> None:
+    """20 s of the ten minutes of `make bench`, at half the capacity: the machine is shared."""
+
+    def p50() -> float:
+        return percentile(client.run(to(subject, most=40, seconds=60)).ms, 0.5)
+
+    setting = Setting()
+    with running(SERVICE) as subject, load.client() as client:
+        # All threads have worked, at once and with as much as ever.
+        client.run(to(subject, connections=32, seconds=60, most=300))
+        most = capacity(client, subject, setting, 1)
+        before = best(p50, 0, 3)
+        got = soak(client, subject, setting, 20, most, share=0.5)
+        after = best(p50, 2 * before, 10)
+        assert subject.err() == ""
+    assert got.faults == {}
+    assert sum(window.requests for window in got.windows) > 20 * 0.5 * most * 0.9
+    assert got.grown_mb < 6
+    assert after <= 2 * before
