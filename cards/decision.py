@@ -10,7 +10,7 @@ from cards.card import response_json
 from cards.chart import Chart, read_chart
 from cards.chart.chart import medication_index
 from cards.evidence import Evidence
-from cards.orders import Orders, draft_medications, read_drafts, relevant, relist
+from cards.orders import Orders, read_drafts, relevant
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
 from cards.quiet import hush
@@ -53,9 +53,9 @@ class Decision:
         )
 
 
-def needs_patient(orders: Orders) -> bool:
+def needs_patient(orders: Orders, protocol: Protocol) -> bool:
     """False for an order hook with nothing magnesium-relevant drafted: no data is needed."""
-    return relevant(orders)
+    return relevant(orders, protocol.drug_lists)
 
 
 def decide(
@@ -67,8 +67,8 @@ def decide(
     banner: str | None = None,
 ) -> Decision:
     """The Decision for one call. ``now`` is aware; ``banner`` starts every card (test clock)."""
-    medications = medication_index(evidence, draft_medications(orders.drafts))
-    drafts = relist(read_drafts(orders.drafts, medications), protocol.drug_lists)
+    medications = medication_index(evidence, orders)
+    drafts = read_drafts(orders, medications, protocol.drug_lists)
     chart = read_chart(evidence, orders, drafts, medications, protocol, now)
     assessment = assess(chart, orders, drafts, protocol)
     shown, hushed = hush(assessment, evidence.answered, protocol)

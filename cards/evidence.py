@@ -156,6 +156,7 @@ class _Collector:
     patient_id: str
     site_labs: Mapping[tuple[str, str], str]
     patient_urls: frozenset[str]
+    ours: str
     labs: dict[str, list[Resource]] = field(default_factory=dict)
     by_type: dict[str, list[Resource]] = field(default_factory=dict)
     seen: dict[tuple[str, str], Resource] = field(default_factory=dict)
@@ -166,26 +167,34 @@ class _Collector:
     def add(self, resource: Resource) -> None:
         type_ = resource.resourceType or ""
         who = resource.subject or resource.patient
-        if type_ != "Patient" and who is not None and not self._is_ours(who.reference):
+        if (
+            who is not None
+            and who.reference != self.ours
+            and type_ != "Patient"
+            and not self._is_ours(who.reference)
+        ):
             self._set_other_aside(resource, who.reference)
             return
         if resource.id:
-            before = self.seen.get((type_, resource.id))
-            if before is not None:
+            before = self.seen.setdefault((type_, resource.id), resource)
+            if before is not resource:
                 if before != resource:
                     self._conflict(resource)
                 return
-            self.seen[type_, resource.id] = resource
         if type_ == "Patient":
             self._add_patient(resource)
             return
         if len(resource.modifierExtension) > 2:  # more than "" or "[]"
             self._set_modified_aside(resource)
             return
-        if type_ == "Observation":
-            self._add_observation(resource)
-        else:
+        if type_ != "Observation":
             self.by_type.setdefault(type_, []).append(resource)
+            return
+        lab = self._concept(resource)
+        if lab is not None:
+            self.labs.setdefault(lab, []).append(resource)
+        else:
+            self._add_unknown(resource)
 
     def _set_other_aside(self, resource: Resource, reference: str | None) -> None:
         if reference_key(reference) is not None or (reference or "").startswith(("urn:", "#")):
@@ -197,7 +206,7 @@ class _Collector:
             self.unread.append(Unread("magnesium", name(resource), "its subject cannot be read"))
 
     def _is_ours(self, reference: str | None) -> bool:
-        if reference is None or reference == f"Patient/{self.patient_id}":
+        if reference is None:
             return True
         if reference.startswith("urn:"):
             return reference in self.patient_urls
@@ -209,29 +218,27 @@ class _Collector:
         else:
             self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
 
-    def _add_observation(self, resource: Resource) -> None:
-        lab = self._concept(resource)
-        if lab is not None:
-            self.labs.setdefault(lab, []).append(resource)
-        elif len(resource.component) > 2:
+    def _add_unknown(self, resource: Resource) -> None:
+        if len(resource.component) > 2:
             self._add_panel(resource)
         elif resource.code is None or not (codings(resource.code) or resource.code.text):
             # It may be any result, a magnesium too.
             self.unread.append(Unread("magnesium", name(resource), "a result without a code"))
 
     def _concept(self, resource: Resource) -> str | None:
-        for coding in codings(resource.code):
-            code = coding.code
-            if not code or not coding.system:
+        concept = resource.code
+        if concept is None:
+            return None
+        stated = concept.coding
+        for coding in stated if isinstance(stated, list) else codings(concept):
+            system, code = coding.system, coding.code
+            if not code or not system:
                 continue
-            system = coding.system.strip()
-            site = self.site_labs.get((system, code.strip()))
-            if site is not None:
-                return site
-            if system == codes.LOINC or codes.system_of(system) == codes.LOINC:
-                lab = codes.lab_concept(code.strip())
-                if lab is not None:
-                    return lab
+            lab = codes.lab_of(system, code)
+            if self.site_labs:
+                lab = self.site_labs.get((system.strip(), code.strip()), lab)
+            if lab is not None:
+                return lab
         return None
 
     def _add_panel(self, resource: Resource) -> None:
@@ -292,7 +299,7 @@ def collect(
     ``site_labs`` maps a site's (system, code) to a lab concept; ``patient_urls`` are the
     fullUrls under which the patient stands in a Bundle (``urn:uuid:`` subjects).
     """
-    c = _Collector(patient_id, site_labs, patient_urls)
+    c = _Collector(patient_id, site_labs, patient_urls, f"Patient/{patient_id}")
     for resource in resources:
         c.add(resource)
     return Evidence(

@@ -9,16 +9,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 # A colon and a dot only where GitHub would make a link of them.
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~&$@]|:(?=//)|(?<=www)\.)", re.I)
 # What would begin a list item when the text begins a line.
 _ITEM = re.compile(r"^(\d{0,9})([-+.)])(?=\s|$)")
-_SPACE = re.compile(r"\s+")
+# Most of what a card says of a record is said again: products, units, values. Longer texts are
+# not kept: a name of 10 kB, sent often, must not fill the memory.
+_REMEMBERED = 200
 
 
 def bare(text: str, longest: int = 60) -> str:
     """Record text in one line without control, format or bidirectional characters, shortened."""
+    return _bare(text, longest) if len(text) <= _REMEMBERED else _bare.__wrapped__(text, longest)
+
+
+@lru_cache(maxsize=4096)
+def _bare(text: str, longest: int) -> str:
     kept = text
     if not text.isprintable():  # printable text has no control, format or separator characters
         kept = "".join(
@@ -26,14 +34,19 @@ def bare(text: str, longest: int = 60) -> str:
             for c in text
             if c.isspace() or unicodedata.category(c)[0] != "C"
         )
-    kept = _SPACE.sub(" ", kept).strip()
+    kept = " ".join(kept.split())
     return kept if len(kept) <= longest else kept[: longest - 1].rstrip() + "…"
 
 
 def record(text: str, longest: int = 60) -> str:
     """Record text for ``detail``: bare, and inert as Markdown and HTML."""
+    return _inert(bare(text, longest))
+
+
+@lru_cache(maxsize=4096)
+def _inert(text: str) -> str:
     return (
-        _ITEM.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", bare(text, longest)))
+        _ITEM.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", text))
         .replace("\\<", "&lt;")
         .replace("\\>", "&gt;")
         .replace("\\&", "&amp;")

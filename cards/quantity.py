@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 
 import msgspec
+from msgspec import Struct
 
 from cards.resource import RawQuantity
 
@@ -25,8 +27,7 @@ SULFATE_MMOL_PER_G = Decimal("4.06")
 UCUM = "http://unitsofmeasure.org"
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Struct, frozen=True, gc=False):
     """A finite Decimal with a unit; ``comparator`` is kept, never nudged into the number."""
 
     value: Decimal
@@ -87,7 +88,7 @@ def read_number(raw: msgspec.Raw) -> Decimal | None:
         number = Decimal(text.decode())
     except InvalidOperation:  # an exponent beyond what Decimal holds
         return None
-    if number != 0 and not -12 <= number.adjusted() <= 12:
+    if number and not -12 <= number.adjusted() <= 12:
         return None
     return number
 
@@ -218,13 +219,19 @@ def lab_value(concept: str, quantity: RawQuantity) -> Quantity | None:
     number = read_number(quantity.value)
     if number is None:
         return None
-    unit, factors = _LAB_UNITS[concept]
-    for stated in stated_units(quantity):
-        factor = factors.get(stated.lower())
-        if factor is not None:
-            comparator = quantity.comparator.strip() if quantity.comparator else None
-            return Quantity(number * factor, unit, comparator or None)
-    return None
+    factor = _factor(concept, quantity.system, quantity.code, quantity.unit)
+    if factor is None:
+        return None
+    comparator = quantity.comparator.strip() if quantity.comparator else None
+    return Quantity(number * factor, _LAB_UNITS[concept][0], comparator or None)
+
+
+@lru_cache(maxsize=1024)
+def _factor(concept: str, system: str | None, code: str | None, unit: str | None) -> Decimal | None:
+    """From the unit stated to the unit the rules speak: a hospital writes few units."""
+    factors = _LAB_UNITS[concept][1]
+    stated = stated_units(RawQuantity(system=system, code=code, unit=unit))
+    return next((factors[s.lower()] for s in stated if s.lower() in factors), None)
 
 
 _MINUTES = {

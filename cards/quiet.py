@@ -55,9 +55,9 @@ def alarms(assessment: Assessment) -> frozenset[str]:
 
 
 def _within(answer: Answered, assessment: Assessment, protocol: Protocol) -> bool:
-    span = timedelta(hours=float(protocol.file.limit.quiet.value))
+    span = protocol.file.limit.quiet.span
     if answer.rule == "maintenance":
-        span = timedelta(days=float(protocol.file.limit.maintenance_window.value))
+        span = protocol.file.limit.maintenance_window.span
     return timedelta(0) <= assessment.chart.now - answer.at < span
 
 
@@ -71,7 +71,7 @@ def _quiets(answer: Answered, finding: Finding, assessment: Assessment, protocol
         return False
     if answer.outcome == "overridden":
         return True
-    unseen = timedelta(minutes=float(protocol.file.limit.accepted_unseen.value))
+    unseen = protocol.file.limit.accepted_unseen.span
     return _order_seen(assessment) or assessment.chart.now - answer.at < unseen
 
 
@@ -91,7 +91,7 @@ def _order_seen(assessment: Assessment) -> bool:
     result = assessment.chart.magnesium.result
     return bool(
         any(draft.magnesium is not None for draft in assessment.drafts)
-        or medicines.running_parenteral()
-        or medicines.running_oral()
+        or medicines.running_parenteral
+        or medicines.running_oral
         or medicines.given_since(result.collected if result else None)
     )

@@ -209,7 +209,9 @@ def many(value: list[T] | T | None) -> list[T]:
 
 def codings(concept: CodeableConcept | None) -> list[Coding]:
     """The codings of a concept, [] when there are none."""
-    return many(concept.coding) if concept is not None else []
+    if concept is None or concept.coding is None:
+        return []
+    return concept.coding if isinstance(concept.coding, list) else [concept.coding]
 
 
 def status_code(status: CodeableConcept | str | None) -> str | None:

@@ -65,7 +65,7 @@ def answer(
     protocol = protocol or _standard()
     request = read_hook(body, service_id)
     evidence, orders = gather(request, protocol, fetch=fetch)
-    needed = cards.needs_patient(orders)
+    needed = cards.needs_patient(orders, protocol)
     if evidence.patient is None and needed:
         raise PatientMissing
     before = answered(request, evidence) if answered is not None and needed else ()

@@ -8,7 +8,7 @@ else still counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -73,22 +73,23 @@ def unwrapped(value: Resource | None) -> Resource | None:
     return value
 
 
-def entries_of(value: Resource | None) -> Iterator[Entry]:
+def entries_of(value: Resource | None) -> list[Entry]:
     """Every resource of a prefetch value, as Bundle entries: its own, or just itself."""
     value = unwrapped(value)
     if value is None:
-        return
+        return []
     if value.entry is None and value.resourceType != "Bundle":
-        yield Entry(resource=value)
-        return
+        return [Entry(resource=value)]
+    found: list[Entry] = []
     for entry in value.entry or ():
         resource = entry.resource
         if resource is None:
             continue
         if resource.entry is not None:  # a batch answer: Bundles in a Bundle
-            yield from entries_of(resource)
+            found += entries_of(resource)
         else:
-            yield entry
+            found.append(entry)
+    return found
 
 
 @dataclass(slots=True)

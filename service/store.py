@@ -399,7 +399,7 @@ def _patiently(work: Callable[[], None]) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that reads and then writes would else find, too late to wait,
-    # that another wrote in between.
-    reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    # A statement that reads is a transaction by itself. IMMEDIATE: one that reads and then writes
+    # would else find, too late to wait, that another wrote in between.
+    if not connection.get_execution_options().get("reads", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

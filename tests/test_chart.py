@@ -497,7 +497,7 @@ def test_a_one_off_order_is_over_once_it_was_given(administration: Json, running
     found = chart(
         medications=bundle(sulfate("o", 1)), administrations=bundle(administration)
     ).medicines
-    assert bool(found.running_parenteral()) is running
+    assert bool(found.running_parenteral) is running
 
 
 def test_an_ended_order_counts_as_given_unless_it_was_not_done() -> None:

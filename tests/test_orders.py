@@ -16,7 +16,6 @@ from cards.orders import (
     Identity,
     Orders,
     identify,
-    lab_drafts,
     read_dosage,
     read_drafts,
     read_given,
@@ -419,12 +418,16 @@ def test_the_strength_of_a_single_ingredient(strength: Json, percent: str | None
 # --- drafts of a call ---------------------------------------------------------------------------
 
 
-def raw(value: Json) -> bytes:
+def raw(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def drafted(*drafts: Any) -> tuple[DraftOrder, ...]:
+    return read_drafts(call("order-sign", *drafts), {})
+
+
 def test_a_draft_that_breaks_the_types_keeps_its_drug() -> None:
-    (found,) = read_drafts([raw(draft("6585", "Mag", dosageInstruction=7))], {})
+    (found,) = drafted(draft("6585", "Mag", dosageInstruction=7))
     assert found.magnesium is not None
     assert (found.reference, found.lines) == ("MedicationRequest/draft-1", ())
     assert found.unreadable == "its dosageInstruction breaks FHIR's types"
@@ -433,23 +436,21 @@ def test_a_draft_that_breaks_the_types_keeps_its_drug() -> None:
 def test_a_broken_element_that_no_rule_reads_loses_nothing_else() -> None:
     dosage = {"doseAndRate": [{"doseQuantity": {"value": 2, "unit": "g"}}]}
     broken = draft("6585", "Mag", dosageInstruction=[dosage], note="x", reasonCode=7)
-    (found,) = read_drafts([raw(broken)], {})
+    (found,) = drafted(broken)
     assert found.unreadable is None
     assert [line.dose for line in found.lines] == [2000]
 
 
 def test_a_draft_that_is_no_object_is_left_out() -> None:
-    assert read_drafts([b"7"], {}) == ()
+    assert drafted(7) == ()
 
 
 def test_a_draft_of_which_only_the_id_can_be_read() -> None:
-    (found,) = read_drafts([raw(draft(medicationCodeableConcept=[], dosageInstruction=7))], {})
+    (found,) = drafted(draft(medicationCodeableConcept=[], dosageInstruction=7))
     assert (found.resource.id, found.resource.status) == ("draft-1", "draft")
     assert found.unreadable == "its dosageInstruction breaks FHIR's types"
     assert found.identity.drugs == ()
-    assert (
-        read_drafts([raw({"resourceType": 3}), raw({"resourceType": "Device", "id": 3})], {}) == ()
-    )
+    assert drafted({"resourceType": 3}, {"resourceType": "Device", "id": 3}) == ()
 
 
 def test_a_lab_in_the_session_unless_it_is_forbidden() -> None:
@@ -457,11 +458,11 @@ def test_a_lab_in_the_session_unless_it_is_forbidden() -> None:
         "resourceType": "ServiceRequest",
         "code": {"coding": [{"system": LOINC, "code": "19123-9"}, {"code": "x"}]},
     }
-    assert lab_drafts([raw(lab), raw(draft())]) == {"magnesium"}
-    assert lab_drafts([raw(lab | {"doNotPerform": True})]) == frozenset()
+    assert call("order-sign", lab, draft()).labs == {"magnesium"}
+    assert call("order-sign", lab | {"doNotPerform": True}).labs == frozenset()
 
 
-def call(hook: str, *drafts: Json, selections: tuple[str, ...] = ()) -> Orders:
+def call(hook: str, *drafts: Any, selections: tuple[str, ...] = ()) -> Orders:
     return Orders(hook, "s", "h", tuple(map(raw, drafts)), selections)
 
 
@@ -475,7 +476,7 @@ def test_order_select_judges_what_is_selected_else_all() -> None:
         ("order-sign", ("MedicationRequest/b",), ["a", "b"]),
     ):
         orders = call(hook, first, second, selections=selections)
-        found = selected(orders, read_drafts(orders.drafts, {}))
+        found = selected(orders, read_drafts(orders, {}))
         assert [d.resource.id for d in found] == chosen
 
 
@@ -496,7 +497,7 @@ def test_whether_a_call_can_lead_to_a_card() -> None:
 
 
 def test_the_sandbox_order_is_read() -> None:
-    (found,) = read_drafts([raw(sandbox_order("252430", "Magnesium Oxide 400 MG"))], {})
+    (found,) = drafted(sandbox_order("252430", "Magnesium Oxide 400 MG"))
     assert found.magnesium is not None
     assert (found.lines[0].pill, found.lines[0].per_day) == (True, 1)
 

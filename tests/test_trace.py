@@ -6,6 +6,7 @@ import json
 
 from cards import Decision, needs_patient
 from cards.orders import Orders
+from cards.protocol import shipped
 from service.answer import answer
 from tests.contract.shapes import NOW, SERVICE, body, bundle, lab, magnesium, request
 from tests.test_assessment import decided
@@ -102,5 +103,5 @@ def test_a_decision_keeps_what_was_shown() -> None:
 
 
 def test_only_a_call_that_can_lead_to_a_card_needs_the_patient() -> None:
-    assert needs_patient(Orders("patient-view", "s", "h"))
-    assert not needs_patient(Orders("order-select", "s", "h"))
+    assert needs_patient(Orders("patient-view", "s", "h"), shipped("standard"))
+    assert not needs_patient(Orders("order-select", "s", "h"), shipped("standard"))

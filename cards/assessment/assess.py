@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards.assessment.drafts import DraftContext, check_draft
 from cards.assessment.finding import Finding, worst_first
@@ -14,12 +14,11 @@ from cards.assessment.state import maintenance_due, read_state
 from cards.assessment.stops import Stops, read_stops
 from cards.assessment.triggers import TriggerContext, check_signing, check_triggers
 from cards.chart import Chart
-from cards.orders import DraftOrder, Orders, lab_drafts, selected
+from cards.orders import DraftOrder, Orders, selected
 from cards.protocol import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(Struct, frozen=True, gc=False):
     """Everything asked of one chart and its drafts, and the answers.
 
     ``findings`` are those that can be shown, worst first; ``offers`` the regimens open now;
@@ -129,7 +128,7 @@ def _findings(
         stops,
         protocol,
         drafts,
-        lab_drafts(orders.drafts) | chart.labs_ordered,
+        orders.labs | chart.labs_ordered,
         at_sign,
     )
     found = []
@@ -162,12 +161,12 @@ def _refractory(chart: Chart, protocol: Protocol) -> bool:
         return False
     limit = protocol.file.limit
     medicines = chart.medicines
-    given = medicines.grams_given(timedelta(hours=float(limit.refractory_iv_window.value)))
+    given = medicines.grams_given(limit.refractory_iv_window.span)
     if given is not None and given >= limit.refractory_iv.value:
         return True
-    days = timedelta(days=float(limit.refractory_oral_days.value))
+    days = limit.refractory_oral_days.span
     long_running = [
-        o for o in medicines.running_oral() if o.start is not None and chart.now - o.start >= days
+        o for o in medicines.running_oral if o.start is not None and chart.now - o.start >= days
     ]
     amount = medicines.oral_mmol(long_running) if long_running else None
     return amount is not None and amount >= limit.oral_full_dose.value

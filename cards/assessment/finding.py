@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from cards.orders import DraftOrder
 from cards.protocol import Indicator
@@ -13,8 +14,7 @@ Act = Literal["none", "remove", "update", "replace", "offer", "lab"]
 RANK = {"critical": 0, "warning": 1, "info": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True, gc=False):
     """A rule, whether it is met, and why.
 
     ``says`` is the line a card shows (Markdown, record text already inert); ``heading`` a short

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards.assessment.finding import Finding
 from cards.chart import Chart, ConditionFact
@@ -24,8 +25,7 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+class Flags(Struct, frozen=True, gc=False):
     """Findings by flag; ``drafted_risk`` is met when only a drafted drug makes ``risk`` true
     (it changes the plan of the call, not the indicator: rulings 26 and 91)."""
 

@@ -6,9 +6,11 @@ forbids is left out, never replaced by something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.assessment.flags import Flags
 from cards.assessment.stops import Stops
@@ -20,8 +22,7 @@ _DAY = timedelta(hours=24)
 _HAIR = Decimal("1e-9")
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True, gc=False):
     """One option of a regimen, open to the patient; ``star`` marks the recommended one."""
 
     regimen: Regimen
@@ -105,8 +106,7 @@ class Offer:
         return line.doses_in_24h() == (self.option.per_day or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(Struct, frozen=True, gc=False):
     """The 24 h limit of parenteral magnesium in grams and what of it is left.
 
     ``left`` is 0 when an amount given cannot be read.

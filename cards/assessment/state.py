@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from cards.assessment.finding import Finding
 from cards.assessment.flags import Flags
 from cards.assessment.stops import Stops
@@ -155,7 +153,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     value = result.value
     assert value is not None  # noqa: S101 - a band was found, so there is a value
     limit = protocol.file.limit
-    obstetric = chart.medicines.running_parenteral() and chart.conditions.state("preeclampsia")
+    obstetric = chart.medicines.running_parenteral and chart.conditions.state("preeclampsia")
     if obstetric and value <= limit.obstetric_high.value:
         return None
     sources = chart.medicines.sources()
@@ -264,11 +262,11 @@ def maintenance_due(chart: Chart, protocol: Protocol) -> bool:
     if result is None or not result.usable or result.acts_as != "normal" or not chart.ambulatory:
         return False
     medicines = chart.medicines
-    window = timedelta(days=float(protocol.file.limit.maintenance_window.value))
-    if not medicines.parenteral_since(window) or medicines.running_oral():
+    window = protocol.file.limit.maintenance_window.span
+    if not medicines.parenteral_since(window) or medicines.running_oral:
         return False
     end = medicines.last_infusion_end()
-    settled = timedelta(hours=float(protocol.file.result.not_equilibrated.value))
+    settled = protocol.file.result.not_equilibrated.span
     if end is None or result.collected is None or result.collected - end < settled:
         return False
     cause = medicines.active("cause") or chart.conditions.state(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
+
+from msgspec import Struct
 
 from cards.assessment.finding import Finding, Status
 from cards.assessment.flags import Flags
@@ -14,8 +16,7 @@ from cards.protocol import Protocol
 Blocks = Literal["all", "parenteral"]
 
 
-@dataclass(frozen=True, slots=True)
-class StopFinding:
+class StopFinding(Struct, frozen=True, gc=False):
     """A stop, whether it holds, what it blocks and whether only a lack of data makes it hold."""
 
     finding: Finding
@@ -32,13 +33,12 @@ class StopFinding:
         return self.finding.status != "not met" and not self.relaxed
 
 
-@dataclass(frozen=True, slots=True)
-class Stops:
+class Stops(Struct, frozen=True, dict=True):
     """Every stop asked, in order."""
 
     asked: tuple[StopFinding, ...]
 
-    @property
+    @cached_property
     def holding(self) -> tuple[StopFinding, ...]:
         return tuple(stop for stop in self.asked if stop.holds)
 
@@ -150,7 +150,7 @@ def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
     medicines = chart.medicines
     result = chart.magnesium.result
     collected = result.collected if result else None
-    running = [*medicines.running_parenteral(), *medicines.oral_since(collected)]
+    running = [*medicines.running_parenteral, *medicines.oral_since(collected)]
     given = medicines.given_since(collected)
     reason = None
     evidence: tuple[str, ...] = ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards.assessment.finding import Finding
 from cards.assessment.flags import Flags
@@ -43,8 +44,7 @@ LOST = ("unit-unknown", "unit-conflict", "newer-unreadable", "undated")
 _BORDERLINE = frozenset({"N1", "N2", "N3", "N4", "N5", "N6", "N9"})
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerContext:
+class TriggerContext(Struct, frozen=True, gc=False):
     """What the triggers need: the patient, and the drafts of the call."""
 
     chart: Chart
@@ -71,7 +71,7 @@ class TriggerContext:
             return True
         if self.severe:
             return any(d.route != "po" for d in self.magnesium_drafts)
-        return bool(self.magnesium_drafts or self.chart.medicines.running_oral())
+        return bool(self.magnesium_drafts or self.chart.medicines.running_oral)
 
 
 def check_triggers(draft: DraftOrder, context: TriggerContext) -> list[Finding]:
@@ -253,7 +253,7 @@ def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         return
     medicines = context.chart.medicines
     grams = medicines.grams_given(timedelta(hours=24))
-    if medicines.running_parenteral() or grams is None or grams > Decimal(0):
+    if medicines.running_parenteral or grams is None or grams > Decimal(0):
         says = (
             f"{_label(draft, drug)}: intravenous magnesium in the last 24 h potentiates it: "
             "monitor the block."

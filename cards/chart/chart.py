@@ -5,34 +5,30 @@ The only reader of Evidence. ``now`` is an argument; its timezone is the site's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 
+from msgspec import Struct
+
 from cards import codes
 from cards.chart.conditions import Conditions, read_conditions
 from cards.chart.kidney import Kidney, Person, read_kidney
-from cards.chart.labs import Lab, Labs, collected_at, read_labs
-from cards.chart.magnesium import (
-    MagnesiumReading,
-    read_magnesium,
-)
+from cards.chart.labs import Lab, Laboratory, Labs, collected_at
+from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
 from cards.evidence import Evidence, Gap
 from cards.instant import age_span, read_instant
 from cards.orders import DraftOrder, Orders
-from cards.protocol import Limit, Protocol
-from cards.quantity import Quantity
-from cards.resource import Coding, Resource, codings, name, reference_key, status_code
+from cards.protocol import Protocol
+from cards.resource import Coding, Resource, codings, reference_key, status_code
 
 AMBULATORY = frozenset({"AMB", "VR", "HH"})
 _PREGNANT_WEEKS = 42
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True, gc=False):
     """Facts of one patient at ``now``.
 
     ``setting`` is "inpatient" or "ambulatory" ("inpatient" when ``setting_known`` is False);
@@ -76,18 +72,16 @@ class Chart:
         return self.setting == "ambulatory"
 
 
-def medication_index(evidence: Evidence, drafts: Iterable[Resource] = ()) -> dict[str, Resource]:
+def medication_index(evidence: Evidence, orders: Orders) -> Mapping[str, Resource]:
     """Medication resources by id, from the evidence and from among the drafts."""
-    found = {m.id: m for m in evidence.of_type("Medication") if m.id}
-    found.update({m.id: m for m in drafts if m.id})
-    return found
+    return {m.id: m for m in evidence.of_type("Medication") if m.id} | {**orders.medications}
 
 
 def read_chart(
     evidence: Evidence,
     orders: Orders,
     drafts: tuple[DraftOrder, ...],
-    medications: dict[str, Resource],
+    medications: Mapping[str, Resource],
     protocol: Protocol,
     now: datetime,
 ) -> Chart:
@@ -97,28 +91,26 @@ def read_chart(
     encounter_id = (encounter.id if encounter else None) or orders.encounter_id
     amb = setting == "ambulatory"
     result = file.result
-    age = _span(result.age_ambulatory if amb else result.age_inpatient)
-    potassium = read_labs("potassium", evidence, now, protocol)
-    calcium = read_labs("calcium", evidence, now, protocol)
-    magnesium = read_magnesium(evidence, now, protocol, age, potassium, calcium)
+    age = (result.age_ambulatory if amb else result.age_inpatient).span
+    labs = Laboratory(evidence, now, protocol)
+    magnesium = read_magnesium(evidence, now, protocol, age, labs)
     conditions = read_conditions(evidence, now, encounter_id, protocol)
     birth = age_span(evidence.patient.birthDate if evidence.patient else None, now)
     sex = _sex(evidence)
-    weight, weight_note = _weight(evidence, now, amb, protocol)
+    weight, weight_note = _weight(labs["weight"], now, amb, protocol)
     dialysis = _dialysis(evidence, conditions, now, encounter_id, protocol)
     kidney = read_kidney(
         evidence,
-        read_labs("creatinine", evidence, now, protocol),
+        labs["creatinine"],
         Person(birth[1] if birth else None, sex, weight.value if weight else None),
         now,
-        _span(result.age_creatinine_ambulatory if amb else result.age_creatinine_inpatient),
+        (result.age_creatinine_ambulatory if amb else result.age_creatinine_inpatient).span,
         protocol,
         dialysis=dialysis,
         esrd=conditions.state("esrd") is not None,
         aki_coded=conditions.in_encounter("aki") is not None,
     )
-    corrected, shown_calcium = _calcium(evidence, calcium, now, age, protocol)
-    k = potassium.newest(now, age)
+    corrected, shown_calcium = _calcium(labs, now, age, protocol)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
     medicines = read_medicines(evidence, medications, drafts, now, protocol)
     return Chart(
@@ -130,35 +122,26 @@ def read_chart(
         age=birth,
         sex=sex,
         magnesium=magnesium,
-        potassium=k,
+        potassium=labs["potassium"].newest(now, age),
         calcium=shown_calcium,
         corrected_calcium=corrected,
-        ionized_calcium=read_labs("calcium-ionized", evidence, now, protocol).newest(now, age),
+        ionized_calcium=labs["calcium-ionized"].newest(now, age),
         kidney=kidney,
         weight=weight,
         weight_note=weight_note,
-        qtc=_qtc(evidence, now, age, protocol),
+        qtc=_qtc(labs, now, age),
         qtc_uncorrected=bool(evidence.lab("qt-uncorrected")),
-        wide_qrs=_wide_qrs(evidence, conditions, now, age, protocol),
-        platelets=read_labs("platelets", evidence, now, protocol).newest(now, age),
+        wide_qrs=_wide_qrs(labs, conditions, now, age, protocol),
+        platelets=labs["platelets"].newest(now, age),
         conditions=conditions,
         medicines=medicines,
         pregnant=pregnant,
         intolerance=_intolerance(evidence),
         labs_ordered=_labs_ordered(evidence),
-        fe_mg=_fe_mg(evidence, medicines, now, protocol),
+        fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
         gaps=_gaps(evidence),
         notes=tuple(note for note in (male_note,) if note),
     )
-
-
-def _span(limit: Limit) -> timedelta:
-    value, unit = float(limit.value), limit.unit
-    return {
-        "h": timedelta(hours=value),
-        "d": timedelta(days=value),
-        "min": timedelta(minutes=value),
-    }[unit]
 
 
 def _gaps(evidence: Evidence) -> tuple[Gap, ...]:
@@ -202,23 +185,15 @@ def _sex(evidence: Evidence) -> str | None:
 
 
 def _weight(
-    evidence: Evidence, now: datetime, ambulatory: bool, protocol: Protocol
+    weights: Labs, now: datetime, ambulatory: bool, protocol: Protocol
 ) -> tuple[Lab | None, str | None]:
     """The newest believable weight in kg, or why there is none (ruling 12)."""
     limits, result = protocol.file.limit, protocol.file.result
-    age = _span(result.age_weight_ambulatory if ambulatory else result.age_weight_inpatient)
-    raw = [
-        (c.start, r)
-        for r in evidence.lab("weight")
-        if status_code(r.status) in ("final", "amended", "corrected")
-        and (c := collected_at(r)) is not None
-        and r.valueQuantity is not None
-    ]
-    if not raw:
+    age = (result.age_weight_ambulatory if ambulatory else result.age_weight_inpatient).span
+    if not weights:
         return None, None
-    newest, before = (*islice(read_labs("weight", evidence, now, protocol), 2), None, None)[:2]
-    latest = max(raw, key=lambda item: (item[0], item[1].id or ""))[1]
-    if newest is None or newest.source != name(latest):
+    newest, before = (*islice(weights, 2), None, None)[:2]
+    if newest is None or not weights.newest_reads:
         return None, "the newest weight has no readable unit or value"
     if now - newest.collected > age:
         return None, "the newest weight is too old"
@@ -232,21 +207,17 @@ def _weight(
 
 
 def _calcium(
-    evidence: Evidence,
-    calcium: Labs,
-    now: datetime,
-    age: timedelta,
-    protocol: Protocol,
+    labs: Laboratory, now: datetime, age: timedelta, protocol: Protocol
 ) -> tuple[Decimal | None, Lab | None]:
     """(corrected calcium in mg/dL, the calcium it comes from); None when albumin is unknown.
 
     A measured corrected calcium is taken as is (ruling 59).
     """
-    total = calcium.newest(now, age)
-    measured = read_labs("calcium-corrected", evidence, now, protocol).newest(now, age)
+    total = labs["calcium"].newest(now, age)
+    measured = labs["calcium-corrected"].newest(now, age)
     if measured is not None and (total is None or measured.collected >= total.collected):
         return (measured.value if measured.comparator is None else None), measured
-    albumin = read_labs("albumin", evidence, now, protocol).newest(now, age)
+    albumin = labs["albumin"].newest(now, age)
     if total is None or total.comparator or albumin is None or albumin.comparator:
         return None, total
     limit = protocol.file.limit
@@ -254,15 +225,15 @@ def _calcium(
     return total.value + limit.calcium_per_albumin.value * low, total
 
 
-def _qtc(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> Lab | None:
-    lab = read_labs("qtc", evidence, now, protocol).newest(now, age)
+def _qtc(labs: Laboratory, now: datetime, age: timedelta) -> Lab | None:
+    lab = labs["qtc"].newest(now, age)
     return lab if lab is not None and 250 <= lab.value <= 800 else None
 
 
 def _wide_qrs(
-    evidence: Evidence, conditions: Conditions, now: datetime, age: timedelta, protocol: Protocol
+    labs: Laboratory, conditions: Conditions, now: datetime, age: timedelta, protocol: Protocol
 ) -> bool:
-    qrs = read_labs("qrs-duration", evidence, now, protocol).newest(now, age)
+    qrs = labs["qrs-duration"].newest(now, age)
     wide = qrs is not None and qrs.at_least(protocol.file.limit.qrs_wide.value)
     return wide or conditions.state("paced-rhythm") is not None
 
@@ -278,7 +249,7 @@ def _dialysis(
     fact = conditions.state("dialysis")
     if fact is not None:
         return fact.label or "dialysis"
-    recent = now - timedelta(days=float(protocol.file.limit.recent_dialysis.value))
+    recent = now - protocol.file.limit.recent_dialysis.span
     for resource in (*evidence.of_type("Procedure"), *evidence.of_type("ServiceRequest")):
         kinds = {
             kind
@@ -356,30 +327,27 @@ def _intolerance(evidence: Evidence) -> str | None:
 
 
 def _fe_mg(
-    evidence: Evidence, medicines: Medicines, now: datetime, protocol: Protocol
+    magnesium: Magnesium | None,
+    labs: Laboratory,
+    medicines: Medicines,
+    now: datetime,
+    protocol: Protocol,
 ) -> Decimal | None:
     """Fractional excretion of magnesium in %, when all four results lie within 24 h and not
     within 24 h of intravenous magnesium (protocol section 10)."""
-    window = timedelta(hours=float(protocol.file.limit.femg_window.value))
+    window = protocol.file.limit.femg_window.span
     names = ("urine-magnesium", "urine-creatinine", "creatinine")
-    labs = [read_labs(n, evidence, now, protocol).newest(now, window) for n in names]
-    urine_magnesium, urine_creatinine, creatinine = labs
+    found = [labs[name].newest(now, window) for name in names]
+    urine_magnesium, urine_creatinine, creatinine = found
     if urine_magnesium is None or urine_creatinine is None or creatinine is None:
         return None
-    plasma = _plasma_magnesium(evidence, now, window, protocol)
-    if plasma is None or medicines.parenteral_since(window):
+    if magnesium is None or not magnesium.usable or magnesium.value is None:
         return None
-    if any(lab.comparator for lab in (urine_magnesium, urine_creatinine, creatinine)):
+    if magnesium.collected is None or now - magnesium.collected > window:
         return None
-    below = Decimal("0.7") * plasma.value * urine_creatinine.value
+    if medicines.parenteral_since(window):
+        return None
+    if any(lab.comparator for lab in (magnesium, urine_magnesium, urine_creatinine, creatinine)):
+        return None
+    below = Decimal("0.7") * magnesium.value * urine_creatinine.value
     return 100 * urine_magnesium.value * creatinine.value / below if below > 0 else None
-
-
-def _plasma_magnesium(
-    evidence: Evidence, now: datetime, window: timedelta, protocol: Protocol
-) -> Quantity | None:
-    reading = read_magnesium(evidence, now, protocol, window)
-    result = reading.result
-    if result is None or not result.usable or result.value is None or result.comparator:
-        return None
-    return Quantity(result.value, "mg/dL")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+
+from msgspec import Struct
 
 from cards import codes
 from cards.evidence import Evidence
@@ -24,8 +25,7 @@ _TAG = re.compile(r"\s*\((?:disorder|finding|procedure|situation)\)\Z")
 UNTRUE = frozenset({"refuted", "entered-in-error", "differential"})
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionFact:
+class ConditionFact(Struct, frozen=True, gc=False):
     """A coded concept on file: ``active`` as a state, ``current`` as an event."""
 
     concept: str
@@ -36,8 +36,7 @@ class ConditionFact:
     in_encounter: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(Struct, frozen=True, gc=False):
     """All coded facts, by concept."""
 
     facts: Mapping[str, tuple[ConditionFact, ...]]
@@ -129,5 +128,5 @@ def _is_new(resource: Resource, now: datetime, protocol: Protocol) -> bool:
         text = (onset or resource.recordedDate or resource.assertedDate or "").strip()
         days = (now.date() - instant.start.date()).days
         return len(text) == 10 and days in (0, 1)
-    span = timedelta(hours=float(protocol.file.limit.new_event.value))
+    span = protocol.file.limit.new_event.span
     return instant.start >= now - span

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from cards.chart.labs import FINAL, Lab, collected_at
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cards.chart.labs import FINAL, Lab, collected_at, newest_first
 from cards.evidence import Evidence
 from cards.protocol import Protocol
 from cards.quantity import Quantity, lab_value, places
-from cards.resource import Resource, name, status_code
+from cards.resource import Resource
 
 _TEXT_EGFR = re.compile(r"\s*([<>]=?)\s*(\d{1,3}(?:\.\d+)?)\s*\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))
 _JUST_BELOW = Decimal("0.01")
+# KDIGO: a rise within 48 h, or a ratio to the lowest of 7 days.
+_RISE, _INJURY = timedelta(days=2), timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
-class Kidney:
+class Kidney(Struct, frozen=True, gc=False):
     """The renal class R0 to R4 or RU and how it was found.
 
     ``gfr`` is the lowest estimate in mL/min, unrounded; ``estimates`` are (name, mL/min) of all
@@ -50,8 +53,7 @@ class Kidney:
         return f"{text}; {self.aki}" if self.aki else text
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True, gc=False):
     """What the estimates need of the patient: oldest possible age, sex, weight in kg."""
 
     oldest: int | None
@@ -72,12 +74,8 @@ def read_kidney(
     aki_coded: bool,
 ) -> Kidney:
     """The Kidney; ``creatinines`` newest first in mg/dL, ``age`` their limit in this setting."""
-    believed = [
-        lab
-        for lab in creatinines
-        if _CREATININE[0] <= lab.value <= _CREATININE[1] and lab.comparator not in ("<", "<=")
-    ]
-    newest = next((lab for lab in believed if now - lab.collected <= age), None)
+    believed = _believed(creatinines)
+    newest = believed[0] if believed and now - believed[0].collected <= age else None
     notes: list[str] = []
     estimates: list[tuple[str, Decimal]] = []
     sources: list[str] = []
@@ -96,7 +94,7 @@ def read_kidney(
             measured.append(newest.collected)
     reported = _reported(evidence, now, age, protocol)
     if reported is not None:
-        lag = timedelta(hours=float(protocol.file.result.egfr_lag.value))
+        lag = protocol.file.result.egfr_lag.span
         old = newest is not None and newest.collected - reported.collected > lag
         if old and not estimates:
             notes.append("the reported eGFR is older than the newest creatinine")
@@ -119,6 +117,18 @@ def read_kidney(
     if esrd and kidney.id in ("R0", "R1", "R2", "RU"):
         return replace(kidney, id="R3", notes=(*kidney.notes, "end-stage renal disease on file"))
     return kidney
+
+
+def _believed(creatinines: Iterable[Lab]) -> list[Lab]:
+    """The newest creatinine that can be true, and those of the days before that an acute injury
+    is judged by."""
+    found: list[Lab] = []
+    for lab in creatinines:
+        if found and found[0].collected - lab.collected > _INJURY:
+            break
+        if _CREATININE[0] <= lab.value <= _CREATININE[1] and lab.comparator not in ("<", "<="):
+            found.append(lab)
+    return found
 
 
 def _class(gfr: Decimal | None, protocol: Protocol) -> str:
@@ -159,18 +169,11 @@ def _with_injury(
 def _injury(believed: Sequence[Lab], newest: Lab, protocol: Protocol) -> str | None:
     limits = protocol.file.limit
 
-    def lowest(days: int) -> Decimal | None:
-        span = timedelta(days=days)
-        return min(
-            (
-                lab.value
-                for lab in believed
-                if lab is not newest and timedelta(0) <= newest.collected - lab.collected <= span
-            ),
-            default=None,
-        )
+    def lowest(span: timedelta) -> Decimal | None:
+        before = (b.value for b in believed[1:] if newest.collected - b.collected <= span)
+        return min(before, default=None)
 
-    two_days, week = lowest(2), lowest(7)
+    two_days, week = lowest(_RISE), lowest(_INJURY)
     if two_days is not None and newest.value - two_days >= limits.creatinine_rise.value:
         return f"creatinine up {places(newest.value - two_days, 2)} mg/dL in 48 h"
     if week is not None and newest.value >= week * limits.creatinine_ratio.value:
@@ -181,15 +184,15 @@ def _injury(believed: Sequence[Lab], newest: Lab, protocol: Protocol) -> str | N
 def _reported(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> Lab | None:
     """The newest reported eGFR; several at one time: the lowest. ``>x`` counts as x, ``<x`` as
     just under x when that is R3, else not reported (ruling 29)."""
-    future = now + timedelta(minutes=float(protocol.file.result.future.value))
+    future = now + protocol.file.result.future.span
     limit = protocol.renal("R2").start
     found: list[Lab] = []
-    for resource in evidence.lab("egfr"):
+    for resource in newest_first([r for r in evidence.lab("egfr") if r.status in FINAL]):
         collected = collected_at(resource)
-        if status_code(resource.status) not in FINAL or collected is None:
+        if collected is None or collected.start > future or now - collected.start > age:
             continue
-        if collected.start > future or now - collected.start > age:
-            continue
+        if found and collected.start < found[0].collected:
+            break
         quantity = _egfr(resource)
         if quantity is None or quantity.value < 0:
             continue
@@ -198,13 +201,8 @@ def _reported(evidence: Evidence, now: datetime, age: timedelta, protocol: Proto
             below = quantity.value - _JUST_BELOW
             value = max(below, Decimal(0)) if limit and quantity.value <= limit else None
         if value is not None:
-            found.append(Lab(Quantity(value, "mL/min"), collected.start, name(resource)))
-    if not found:
-        return None
-    latest = max(lab.collected for lab in found)
-    return min(
-        (lab for lab in found if lab.collected == latest), key=lambda lab: (lab.value, lab.source)
-    )
+            found.append(Lab(Quantity(value, "mL/min"), collected.start, resource))
+    return min(found, key=lambda lab: (lab.value, lab.source), default=None)
 
 
 def _egfr(resource: Resource) -> Quantity | None:

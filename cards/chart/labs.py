@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from operator import attrgetter
+
+from msgspec import Struct
 
 from cards.evidence import Evidence
 from cards.instant import Instant, read_instant
@@ -18,13 +20,16 @@ FINAL = frozenset({"final", "amended", "corrected"})
 _RANK = {"corrected": 3, "amended": 2, "final": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Lab:
+class Lab(Struct, frozen=True, gc=False):
     """A value in the unit the rules speak; ``collected`` is aware."""
 
     quantity: Quantity
     collected: datetime
-    source: str
+    resource: Resource
+
+    @property
+    def source(self) -> str:
+        return name(self.resource)
 
     @property
     def value(self) -> Decimal:
@@ -71,38 +76,52 @@ class Labs:
     """The usable values of a concept, newest first: final, amended or corrected, a number in a
     known unit, collected, not in the future.
 
-    A patient may have hundreds of results of which a rule reads one or two: a value is read
-    when it is looked at.
+    A patient may have hundreds of results of which a rule reads one or two: time and value of a
+    result are read when it is looked at.
     """
 
-    __slots__ = ("_concept", "_found")
+    __slots__ = ("_concept", "_found", "_latest")
 
-    def __init__(
-        self, concept: str, resources: Iterable[Resource], now: datetime, protocol: Protocol
-    ) -> None:
-        future = now + timedelta(minutes=float(protocol.file.result.future.value))
+    def __init__(self, concept: str, resources: Iterable[Resource], latest: datetime) -> None:
         self._concept = concept
-        self._found: list[tuple[datetime, Resource]] = []
-        for resource in resources:
-            if resource.status in FINAL and resource.valueQuantity is not None:
-                collected = collected_at(resource)
-                if collected is not None and collected.start <= future:
-                    self._found.append((collected.start, resource))
-        if len(self._found) > 1:
-            self._found.sort(key=lambda item: item[0], reverse=True)
-            self._break_ties()
+        self._found = newest_first(
+            [r for r in resources if r.status in FINAL and r.valueQuantity is not None]
+        )
+        self._latest = latest
 
-    def _break_ties(self) -> None:
-        found = self._found
-        if all(a[0] != b[0] for a, b in pairwise(found)):
-            return
-        found.sort(key=lambda item: (item[0], tie_break(item[1])), reverse=True)
+    def __bool__(self) -> bool:
+        """Whether there is any result, though it may not be readable."""
+        return next(self._dated(), None) is not None
 
     def __iter__(self) -> Iterator[Lab]:
-        for collected, resource in self._found:
-            quantity = resource.valueQuantity and lab_value(self._concept, resource.valueQuantity)
-            if quantity:
-                yield Lab(quantity, collected, name(resource))
+        return self.between(_OLDEST, self._latest)
+
+    def between(self, first: datetime, last: datetime) -> Iterator[Lab]:
+        """Those collected from ``first`` to ``last``, both inclusive, newest first."""
+        last = min(last, self._latest)
+        for collected, resource in self._dated():
+            if collected < first:
+                return
+            if collected <= last and (lab := self._read(collected, resource)) is not None:
+                yield lab
+
+    def _dated(self) -> Iterator[tuple[datetime, Resource]]:
+        for resource in self._found:
+            collected = collected_at(resource)
+            if collected is not None:
+                yield collected.start, resource
+
+    def _read(self, collected: datetime, resource: Resource) -> Lab | None:
+        quantity = resource.valueQuantity and lab_value(self._concept, resource.valueQuantity)
+        return Lab(quantity, collected, resource) if quantity else None
+
+    @property
+    def newest_reads(self) -> bool:
+        """Whether the newest result on file, not the newest that can be read, has a value."""
+        collected, resource = next(self._dated(), (_OLDEST, None))
+        if resource is None or collected > self._latest:
+            return False
+        return self._read(collected, resource) is not None
 
     def newest(self, now: datetime, age: timedelta) -> Lab | None:
         """The newest value, if it is within an age, inclusive."""
@@ -110,6 +129,46 @@ class Labs:
         return lab if lab is not None and now - lab.collected <= age else None
 
 
-def read_labs(concept: str, evidence: Evidence, now: datetime, protocol: Protocol) -> Labs:
-    """The Labs of a concept in the evidence."""
-    return Labs(concept, evidence.lab(concept), now, protocol)
+def newest_first(found: list[Resource]) -> list[Resource]:
+    """The newest collected first; at one time, see ``tie_break``."""
+    if len(found) < 2:
+        return found
+    written = [resource.effectiveDateTime or "" for resource in found]
+    zone = written[0][_SECONDS:]
+    if all(text[4:17:3] == "--T::" and text[_SECONDS:] == zone for text in written):
+        # Written alike, to the second, in one zone: their texts stand in the order of their
+        # times, and none needs to be read for it.
+        found.sort(key=attrgetter("effectiveDateTime"), reverse=True)
+        tied = len(set(written)) < len(written)
+    else:
+        found.sort(key=_when, reverse=True)
+        tied = any(_when(a) == _when(b) for a, b in pairwise(found))
+    if tied:
+        found.sort(key=lambda resource: (_when(resource), tie_break(resource)), reverse=True)
+    return found
+
+
+_SECONDS = len("2026-03-14T12:00:00")
+
+
+def _when(resource: Resource) -> datetime:
+    collected = collected_at(resource)
+    return collected.start if collected is not None else _OLDEST
+
+
+class Laboratory:
+    """The Labs of each concept in the evidence, sorted when they are first looked at."""
+
+    __slots__ = ("_evidence", "_labs", "_latest")
+
+    def __init__(self, evidence: Evidence, now: datetime, protocol: Protocol) -> None:
+        self._evidence = evidence
+        self._latest = now + protocol.file.result.future.span
+        self._labs: dict[str, Labs] = {}
+
+    def __getitem__(self, concept: str) -> Labs:
+        labs = self._labs.get(concept)
+        if labs is None:
+            labs = Labs(concept, self._evidence.lab(concept), self._latest)
+            self._labs[concept] = labs
+        return labs

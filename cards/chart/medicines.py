@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
+
+from msgspec import Struct
 
 from cards.evidence import Evidence
 from cards.orders import DraftOrder, Given, read_given, read_order, relist
@@ -20,8 +23,7 @@ from cards.resource import Resource, reference_key
 COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"})
 
 
-@dataclass(frozen=True, slots=True)
-class Treatment:
+class Treatment(Struct, frozen=True, gc=False):
     """Magnesium that counts as given: the resource, its name, and when it ended (or will)."""
 
     reference: str
@@ -29,7 +31,7 @@ class Treatment:
     when: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: every rule asks the same few questions
 class Medicines:
     """Orders and administrations; ``one_off`` is how long a one-off parenteral order lasts."""
 
@@ -43,17 +45,19 @@ class Medicines:
     # -- any drug ------------------------------------------------------------------------
     def active(self, *groups: str) -> tuple[DraftOrder, ...]:
         """Active orders (PRN too) of drugs in any of the groups."""
-        wanted = frozenset(groups)
-        return tuple(
-            o for o in self.orders if o.groups & wanted and o.active(self.now, self.one_off)
-        )
+        return tuple(o for o in self._active if not o.groups.isdisjoint(groups))
+
+    @cached_property
+    def _active(self) -> tuple[DraftOrder, ...]:
+        """Active orders of drugs that a rule speaks of."""
+        return tuple(o for o in self.orders if o.groups and o.active(self.now, self.one_off))
 
     # -- magnesium -----------------------------------------------------------------------
-    @property
+    @cached_property
     def magnesium(self) -> tuple[DraftOrder, ...]:
         return tuple(o for o in self.orders if o.magnesium is not None)
 
-    @property
+    @cached_property
     def magnesium_given(self) -> tuple[Given, ...]:
         """Administrations of replacement magnesium that took place."""
         return tuple(
@@ -62,6 +66,7 @@ class Medicines:
             if g.identity.find("magnesium") is not None and g.resource.status in COUNTED
         )
 
+    @cached_property
     def running_parenteral(self) -> tuple[DraftOrder, ...]:
         """Parenteral magnesium being given: a one-off order is over once it was given."""
         return tuple(
@@ -72,6 +77,7 @@ class Medicines:
             and not (o.one_off and self._completed(o))
         )
 
+    @cached_property
     def running_oral(self) -> tuple[DraftOrder, ...]:
         return tuple(
             o for o in self.magnesium if not o.parenteral and o.running(self.now, self.one_off)
@@ -94,23 +100,20 @@ class Medicines:
     def sources(self) -> tuple[DraftOrder, ...]:
         """Every active magnesium source, laxatives and antacids too."""
         return tuple(
-            o
-            for o in self.orders
-            if (o.magnesium or o.laxative or "magnesium-fluid" in o.groups)
-            and o.active(self.now, self.one_off)
+            o for o in self._active if o.magnesium or o.laxative or "magnesium-fluid" in o.groups
         )
 
     def oral_before(self, collected: datetime | None) -> tuple[DraftOrder, ...]:
         """Oral magnesium running since before the result: the level stayed low on it."""
         return tuple(
             o
-            for o in self.running_oral()
+            for o in self.running_oral
             if collected is None or o.start is None or o.start <= collected
         )
 
     def oral_since(self, collected: datetime | None) -> tuple[DraftOrder, ...]:
         before = self.oral_before(collected)
-        return tuple(o for o in self.running_oral() if o not in before)
+        return tuple(o for o in self.running_oral if o not in before)
 
     def given_since(self, collected: datetime | None) -> tuple[Treatment, ...]:
         """What counts as magnesium given after the result, the latest last."""
@@ -290,7 +293,7 @@ def read_medicines(
             for resource in evidence.of_type("MedicationAdministration")
         ),
         now=now,
-        one_off=timedelta(hours=float(protocol.file.limit.one_off_end.value)),
+        one_off=protocol.file.limit.one_off_end.span,
         administrations_obtained=evidence.obtained("administrations"),
         unresolved=tuple(o.label for o in orders if not o.identity.resolved),
     )

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from cards.codes.systems import (
     ICD10,
     ICD10CM,
+    LOINC,
     RXNORM,
     SNOMED,
     TABLE_SYSTEMS,
@@ -150,6 +152,12 @@ for _name, _row in TABLES["drug"].items():
 def lab_concept(loinc_code: str) -> str | None:
     """The concept of a LOINC code ("magnesium", "egfr"), or None when the protocol has no use."""
     return _LAB.get(loinc_code.strip())
+
+
+@lru_cache(maxsize=4096)
+def lab_of(system: str, code: str) -> str | None:
+    """The concept of a coding, when its system is LOINC however that is written."""
+    return lab_concept(code) if system_of(system) == LOINC else None
 
 
 def lab_codes(concept: str) -> tuple[str, ...]:

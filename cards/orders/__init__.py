@@ -6,29 +6,17 @@ incomplete, never wrong (D0).
 
 from cards.orders.dosage import DoseLine, read_dosage
 from cards.orders.identity import Identity, identify
-from cards.orders.order import (
-    DraftOrder,
-    Given,
-    Orders,
-    draft_medications,
-    lab_drafts,
-    read_drafts,
-    read_given,
-    read_order,
-    relevant,
-    relist,
-    selected,
-)
+from cards.orders.order import DraftOrder, Given, read_given, read_order
+from cards.orders.orders import Drafted, Orders, read_drafts, relevant, relist, selected
 
 __all__ = [
     "DoseLine",
     "DraftOrder",
+    "Drafted",
     "Given",
     "Identity",
     "Orders",
-    "draft_medications",
     "identify",
-    "lab_drafts",
     "read_dosage",
     "read_drafts",
     "read_given",

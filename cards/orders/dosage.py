@@ -7,8 +7,9 @@ one counts and a disagreement is named (D1).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards import codes
 from cards.quantity import dose_mg, minutes, read_number, stated_units
@@ -43,8 +44,7 @@ _DAILY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DoseLine:
+class DoseLine(Struct, frozen=True, gc=False):
     """One dosage instruction.
 
     ``dose`` mg of salt for one dose; ``minutes`` the stated infusion time; ``rates`` mg/min as
@@ -63,9 +63,6 @@ class DoseLine:
     count: int | None = None
     once: bool = False
     as_needed: bool = False
-    start: str | None = None
-    end: str | None = None
-    bounds: Decimal | None = None
     has_dose: bool = False
     pill: bool = False
     unreadable: str | None = None
@@ -100,9 +97,6 @@ def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = No
     if time is not None and dose is not None and time > 0:
         rates = (*rates, dose / time)
     per_day, count, once = _frequency(dosage, repeat)
-    period = repeat.boundsPeriod if repeat else None
-    events = dosage.timing.event if dosage.timing else None
-    bounds = repeat.boundsDuration if repeat else None
     return DoseLine(
         text=dosage.text or "",
         route=_route(dosage.route),
@@ -114,13 +108,38 @@ def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = No
         count=count,
         once=once,
         as_needed=bool(dosage.asNeededBoolean) or dosage.asNeededCodeableConcept is not None,
-        start=(period.start if period else None) or (events[0] if events else None),
-        end=period.end if period else None,
-        bounds=_duration(bounds) if bounds else None,
         has_dose=any(part.doseQuantity or part.doseRange for part in parts),
         pill=pill,
         unreadable=dose_problem or rate_problem,
     )
+
+
+class Bounds(Struct, frozen=True, gc=False):
+    """Until when a dosage runs: its end as written, or how many minutes it lasts."""
+
+    end: str | None
+    minutes: Decimal | None
+
+
+def read_bounds(dosage: Dosage) -> Bounds | None:
+    """The Bounds of a FHIR Dosage; None when it states none."""
+    repeat = dosage.timing.repeat if dosage.timing else None
+    if repeat is None or (repeat.boundsPeriod is None and repeat.boundsDuration is None):
+        return None
+    lasts = repeat.boundsDuration
+    return Bounds(
+        repeat.boundsPeriod.end if repeat.boundsPeriod else None,
+        minutes(read_number(lasts.value), _unit(lasts)) if lasts else None,
+    )
+
+
+def starts(dosage: Dosage) -> str | None:
+    """When a FHIR Dosage begins, as written."""
+    timing = dosage.timing
+    if timing is None:
+        return None
+    period = timing.repeat.boundsPeriod if timing.repeat else None
+    return (period.start if period else None) or (timing.event[0] if timing.event else None)
 
 
 def _route(route: CodeableConcept | None) -> str | None:
@@ -268,10 +287,6 @@ def _timing_code(dosage: Dosage) -> str:
         if coding.code:
             return coding.code.strip().upper()
     return (code.text or "").strip().upper()
-
-
-def _duration(bounds: RawQuantity) -> Decimal | None:
-    return minutes(read_number(bounds.value), _unit(bounds))
 
 
 def _is_push(dosage: Dosage) -> bool:

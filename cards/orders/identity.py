@@ -7,14 +7,16 @@ whole words. The bare word "magnesium" never identifies a magnesium product (pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from cards import codes
 from cards.codes import Drug
 from cards.quantity import dose_mg, read_number, stated_units
 from cards.resource import (
     CodeableConcept,
+    Coding,
     Reference,
     Resource,
     codings,
@@ -37,12 +39,20 @@ class Identity:
     label: str
     resolved: bool = True
     percent: Decimal | None = None
+    groups: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        groups: frozenset[str] = frozenset().union(*(drug.groups for drug in self.drugs))
+        object.__setattr__(self, "groups", groups)
 
     @property
     def mg_per_ml(self) -> Decimal | None:
         return None if self.percent is None else self.percent * 10
 
     def find(self, group: str) -> Drug | None:
+        """The first drug of a group."""
+        if group not in self.groups:
+            return None
         return first(drug for drug in self.drugs if group in drug.groups)
 
 
@@ -125,9 +135,15 @@ def _percent(medication: Resource) -> Decimal | None:
 
 
 def _of_concept(concept: CodeableConcept) -> Identity:
+    return _named(concept.text, tuple(codings(concept)))
+
+
+@lru_cache(maxsize=4096)
+def _named(text: str | None, coded_as: tuple[Coding, ...]) -> Identity:
+    """What a concept names: a hospital orders the same few thousand products."""
     coded: list[Drug] = []
-    label = concept.text or ""
-    for coding in codings(concept):
+    label = text or ""
+    for coding in coded_as:
         label = label or coding.display or ""
         if coding.system and coding.code:
             drug = codes.drug(coding.system, coding.code)
@@ -135,9 +151,8 @@ def _of_concept(concept: CodeableConcept) -> Identity:
                 coded.append(drug)
     if coded:
         return Identity(tuple(dict.fromkeys(coded)), label or coded[0].name)
-    texts = [concept.text, *(coding.display for coding in codings(concept))]
-    for text in texts:
-        drugs = codes.drug_named(text) if text else ()
+    for named in (text, *(coding.display for coding in coded_as)):
+        drugs = codes.drug_named(named) if named else ()
         if drugs:
             return Identity(drugs, label)
     return Identity((), label or "a medication without a name")

@@ -2,84 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
-import msgspec
-
-from cards import codes
 from cards.codes import Drug
 from cards.instant import read_instant
-from cards.orders.dosage import DoseLine, read_dosage
-from cards.orders.identity import Identity, identify, relisted
-from cards.resource import CodeableConcept, Dosage, Resource, codings, many, name
+from cards.orders.dosage import DoseLine, read_bounds, read_dosage, starts
+from cards.orders.identity import Identity, identify
+from cards.resource import CodeableConcept, Dosage, Resource, many, name
 
 RUNS = "active"
+_REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})
 NEVER_RUN = frozenset({"plan", "proposal", "option"})
-# Triggers of section 8, in the groups codes.py gives a drug.
-TRIGGER_GROUPS = frozenset(
-    {
-        "magnesium", "magnesium-laxative", "potassium", "loop", "thiazide", "ppi", "cause",
-        "qt-known", "digoxin", "neuromuscular-blocker", "chelated", "calcium",
-    }
-)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What the clinician is doing: the hook's context without the patient.
-
-    ``drafts`` are the resources of ``context.draftOrders`` as received (raw JSON, so that an
-    ``update`` can return what it was given); ``selections`` are ``Type/id`` strings.
-    """
-
-    hook: str
-    service: str
-    hook_instance: str
-    drafts: tuple[bytes, ...] = ()
-    selections: tuple[str, ...] = ()
-    user_id: str | None = None
-    encounter_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what a rule looks at is read then, and kept
 class DraftOrder:
     """A drafted or active MedicationRequest.
 
-    ``raw`` is the draft as received (empty for an active order); ``lines`` its dosage
-    instructions; ``magnesium`` the magnesium drug when it is replacement, ``laxative`` when it
-    is a laxative, antacid or bowel preparation.
+    ``raw`` is the draft as received (empty for an active order); ``unreadable`` why it cannot be
+    judged. Most orders of a patient are of drugs that no rule asks more of than their name.
     """
 
     resource: Resource
     identity: Identity
-    lines: tuple[DoseLine, ...] = ()
     raw: bytes = b""
-    reasons: tuple[CodeableConcept, ...] = ()
     unreadable: str | None = None
-    magnesium: Drug | None = field(init=False)
-    laxative: Drug | None = field(init=False)
-    route: str | None = field(init=False)
-    groups: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        groups: frozenset[str] = frozenset().union(*(d.groups for d in self.identity.drugs))
-        object.__setattr__(self, "groups", groups)
+    @property
+    def groups(self) -> frozenset[str]:
+        return self.identity.groups
+
+    @cached_property
+    def lines(self) -> tuple[DoseLine, ...]:
+        """The dosage instructions; none of a drug that no rule speaks of."""
+        if self.unreadable or not self.identity.drugs:
+            return ()
+        drug = self.identity.find("magnesium") or self.identity.find("magnesium-laxative")
+        salt = drug.salt if drug else None
+        return tuple(read_dosage(dosage, salt, self.identity.mg_per_ml) for dosage in self._dosages)
+
+    @cached_property
+    def route(self) -> str | None:
+        """``iv``, ``im``, ``po`` or ``other``; of replacement that is not the sulfate ``po``
+        where none is stated."""
         route = self._route()
+        if route is None and self.magnesium is not None and self.magnesium.salt != "sulfate":
+            return "po"
+        return route
+
+    @property
+    def magnesium(self) -> Drug | None:
+        """The magnesium drug when the order is replacement."""
+        return self._magnesium[0] if self._has_magnesium else None
+
+    @property
+    def laxative(self) -> Drug | None:
+        """The magnesium drug when it is a laxative, antacid or bowel preparation."""
+        return self._magnesium[1] if self._has_magnesium else None
+
+    @property
+    def _has_magnesium(self) -> bool:
+        return not self.identity.groups.isdisjoint(_REPLACEMENT_OR_LAXATIVE)
+
+    @cached_property
+    def _magnesium(self) -> tuple[Drug | None, Drug | None]:
         magnesium = self.identity.find("magnesium")
         laxative = self.identity.find("magnesium-laxative")
-        if magnesium is not None and magnesium.salt == "sulfate" and route == "po":
+        if magnesium is not None and magnesium.salt == "sulfate" and self._route() == "po":
             # Sulfate by mouth is Epsom salt, whatever the product code (ruling 52).
             magnesium, laxative = None, magnesium
-        if laxative is not None and route in ("iv", "im"):
+        if laxative is not None and self._route() in ("iv", "im"):
             magnesium, laxative = laxative, None
-        if magnesium is not None and route is None and magnesium.salt != "sulfate":
-            route = "po"
-        object.__setattr__(self, "magnesium", magnesium)
-        object.__setattr__(self, "laxative", laxative)
-        object.__setattr__(self, "route", route)
+        return magnesium, laxative
 
     def _route(self) -> str | None:
         for line in self.lines:
@@ -89,6 +87,10 @@ class DraftOrder:
             return "other"
         form = next((drug.form for drug in self.identity.drugs if drug.form), None)
         return {"parenteral": "iv", "oral": "po"}.get(form or "")
+
+    @property
+    def reasons(self) -> list[CodeableConcept]:
+        return many(self.resource.reasonCode)
 
     @property
     def reference(self) -> str:
@@ -108,11 +110,16 @@ class DraftOrder:
 
     @property
     def start(self) -> datetime | None:
-        for text in (*(line.start for line in self.lines), self.resource.authoredOn):
+        """When the order begins: as it says, else when it was written."""
+        for text in (*(starts(dosage) for dosage in self._dosages), self.resource.authoredOn):
             instant = read_instant(text)
             if instant is not None:
                 return instant.start
         return None
+
+    @property
+    def _dosages(self) -> list[Dosage]:
+        return many(self.resource.dosageInstruction) if not self.unreadable else []
 
     @property
     def one_off(self) -> bool:
@@ -127,23 +134,24 @@ class DraftOrder:
         Bounds first; else start + duration x count; a one-off parenteral order ends ``one_off``
         after its start (ruling 13), a repeating one runs while it is active (ruling 75).
         """
-        ends = [i.start for line in self.lines if (i := read_instant(line.end)) is not None]
+        bounds = [found for d in self._dosages if (found := read_bounds(d)) is not None]
+        ends = [i.start for b in bounds if (i := read_instant(b.end)) is not None]
         if ends:
             return max(ends)
         start = self.start
         if start is None:
             return None
-        bounds = [line.bounds for line in self.lines if line.bounds is not None]
-        if bounds:
-            return start + timedelta(minutes=float(max(bounds)))
-        if not self.parenteral or self.as_needed or self.magnesium is None:
+        spans = [b.minutes for b in bounds if b.minutes is not None]
+        if spans:
+            return start + timedelta(minutes=float(max(spans)))
+        if self.magnesium is None or not self.parenteral or self.as_needed:
             return None
         if self.one_off:
             longest = max((line.minutes or Decimal(0) for line in self.lines), default=Decimal(0))
             return start + max(one_off, timedelta(minutes=float(longest)))
-        spans = [_span(line) for line in self.lines]
-        known = [span for span in spans if span is not None]
-        return start + max(known) if known and len(known) == len(spans) else None
+        lasting = [_span(line) for line in self.lines]
+        known = [span for span in lasting if span is not None]
+        return start + max(known) if known and len(known) == len(lasting) else None
 
     def active(self, now: datetime, one_off: timedelta) -> bool:
         """Ordered, not forbidden, not over: it may be PRN."""
@@ -176,15 +184,30 @@ def _span(line: DoseLine) -> timedelta | None:
     return timedelta(minutes=float((line.minutes or 0) * line.count)) if line.minutes else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots, as above
 class Given:
     """An administration: what, how much (mg of salt), when it started and ended."""
 
     resource: Resource
     identity: Identity
-    line: DoseLine
-    start: datetime | None
-    end: datetime | None
+
+    @cached_property
+    def line(self) -> DoseLine:
+        drug = self.identity.find("magnesium")
+        dosages: list[Dosage] = many(self.resource.dosage)
+        return read_dosage(dosages[0], drug.salt if drug else None) if dosages else DoseLine()
+
+    @property
+    def start(self) -> datetime | None:
+        period = self.resource.effectivePeriod
+        start = read_instant((period.start if period else None) or self.resource.effectiveDateTime)
+        return start.start if start else None
+
+    @property
+    def end(self) -> datetime | None:
+        period = self.resource.effectivePeriod
+        end = read_instant((period.end if period else None) or self.resource.effectiveDateTime)
+        return end.start if end else None
 
     @property
     def moment(self) -> datetime | None:
@@ -200,141 +223,11 @@ class Given:
         return name(self.resource)
 
 
-def read_order(
-    resource: Resource, medications: Mapping[str, Resource], raw: bytes = b""
-) -> DraftOrder:
+def read_order(resource: Resource, medications: Mapping[str, Resource]) -> DraftOrder:
     """The DraftOrder of a MedicationRequest."""
-    identity = identify(resource, medications)
-    drug = identity.find("magnesium") or identity.find("magnesium-laxative")
-    salt = drug.salt if drug else None
-    # No rule reads the dosage of a drug that no rule speaks of.
-    return DraftOrder(
-        resource=resource,
-        identity=identity,
-        lines=tuple(
-            read_dosage(d, salt, identity.mg_per_ml) for d in many(resource.dosageInstruction)
-        )
-        if identity.drugs
-        else (),
-        raw=raw,
-        reasons=tuple(many(resource.reasonCode)),
-    )
+    return DraftOrder(resource, identify(resource, medications))
 
 
 def read_given(resource: Resource, medications: Mapping[str, Resource]) -> Given:
     """The Given of a MedicationAdministration."""
-    identity = identify(resource, medications)
-    drug = identity.find("magnesium")
-    dosages: list[Dosage] = many(resource.dosage)
-    line = read_dosage(dosages[0], drug.salt if drug else None) if dosages else DoseLine()
-    period = resource.effectivePeriod
-    start = read_instant((period.start if period else None) or resource.effectiveDateTime)
-    end = read_instant((period.end if period else None) or resource.effectiveDateTime)
-    return Given(
-        resource, identity, line, start.start if start else None, end.start if end else None
-    )
-
-
-def read_drafts(
-    drafts: Iterable[bytes], medications: Mapping[str, Resource]
-) -> tuple[DraftOrder, ...]:
-    """The medication drafts of a call, in order; a draft that breaks the types is kept as one
-    that cannot be read. Other order types are left out here (``lab_drafts`` reads them), and
-    so is an order not to give a drug: it treats nobody and harms nobody."""
-    found: list[DraftOrder] = []
-    for raw in drafts:
-        resource, problem = _decode(raw)
-        if resource.resourceType == "MedicationRequest" and not resource.doNotPerform:
-            order = read_order(resource, medications, raw)
-            if problem:
-                order = DraftOrder(resource, order.identity, (), raw, (), unreadable=problem)
-            found.append(order)
-    return tuple(found)
-
-
-_DECODER = msgspec.json.Decoder(Resource)
-_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-# Without these a draft cannot be judged; any other element may be lost without harm.
-_NEEDED = frozenset(
-    {
-        "resourceType", "doNotPerform", "contained", "dosageInstruction",
-        "medicationCodeableConcept", "medicationReference", "medication",
-    }
-)  # fmt: skip
-
-
-def _decode(raw: bytes) -> tuple[Resource, str | None]:
-    """(the resource, why it cannot be judged): an element that breaks FHIR's types is left out,
-    the others are kept."""
-    try:
-        return _DECODER.decode(raw), None
-    except msgspec.ValidationError:
-        pass
-    try:
-        parts = _PARTS.decode(raw)
-    except msgspec.ValidationError:
-        return Resource(), "the order is not a FHIR resource"
-    kept = {key: value for key, value in parts.items() if _is_sound(key, value)}
-    lost = sorted(key for key in parts if key not in kept and key in _NEEDED)
-    problem = f"its {lost[0]} breaks FHIR's types" if lost else None
-    return _DECODER.decode(msgspec.json.encode(kept)), problem
-
-
-def _is_sound(key: str, value: msgspec.Raw) -> bool:
-    try:
-        _DECODER.decode(msgspec.json.encode({key: value}))
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def lab_drafts(drafts: Iterable[bytes]) -> frozenset[str]:
-    """Which laboratory concepts are being ordered in this session ("magnesium")."""
-    found: set[str] = set()
-    for raw in drafts:
-        resource, _ = _decode(raw)
-        if resource.resourceType == "ServiceRequest" and not resource.doNotPerform:
-            for coding in codings(resource.code):
-                found |= codes.order_concepts(coding.system or "", coding.code or "")
-    return frozenset(found)
-
-
-def draft_medications(drafts: Iterable[bytes]) -> tuple[Resource, ...]:
-    """Medication resources that came among the drafts."""
-    decoded = (_decode(raw)[0] for raw in drafts)
-    return tuple(resource for resource in decoded if resource.resourceType == "Medication")
-
-
-def selected(orders: Orders, drafts: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:
-    """The drafts a call judges: at order-select those selected; selections missing, empty or
-    matching no draft mean all; at order-sign all (ruling 54)."""
-    if orders.hook != "order-select" or not orders.selections:
-        return drafts
-    wanted = {s.rsplit("/", 1)[-1] for s in orders.selections}
-    chosen = tuple(d for d in drafts if d.resource.id in wanted)
-    return chosen or drafts
-
-
-def relist(
-    orders: tuple[DraftOrder, ...],
-    lists: Mapping[str, tuple[frozenset[str], frozenset[str]]],
-) -> tuple[DraftOrder, ...]:
-    """The orders with a site's lists of causes and QT drugs (``Protocol.drug_lists``)."""
-    if not lists:
-        return orders
-    return tuple(replace(order, identity=relisted(order.identity, lists)) for order in orders)
-
-
-def relevant(orders: Orders) -> bool:
-    """Whether a call can lead to a card at all: patient-view always; order-select when a judged
-    draft is magnesium-relevant or cannot be resolved; order-sign when anything is drafted."""
-    if orders.hook == "patient-view":
-        return True
-    medications = {m.id: m for m in draft_medications(orders.drafts) if m.id}
-    drafts = read_drafts(orders.drafts, medications)
-    if orders.hook == "order-sign":
-        return bool(orders.drafts)
-    return any(
-        draft.groups & TRIGGER_GROUPS or not draft.identity.resolved or draft.unreadable
-        for draft in selected(orders, drafts)
-    )
+    return Given(resource, identify(resource, medications))

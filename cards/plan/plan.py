@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cards.assessment import Assessment, Finding, StopFinding
 from cards.phrase import bare
@@ -13,8 +13,7 @@ from cards.protocol import Indicator, Protocol
 SUMMARY_LIMIT = 139
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, gc=False):
     """One card before it is JSON.
 
     ``rule`` is the worst finding's; ``rules`` all that are shown; ``sources`` the source keys

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards import codes
 from cards.assessment import Assessment, Finding, Offer
 from cards.chart import Chart
-from cards.orders import DraftOrder, lab_drafts
+from cards.orders import DraftOrder
 from cards.phrase import bare
 from cards.protocol import Protocol
 from cards.quantity import SaltMass, places, plain
@@ -26,8 +27,7 @@ LAB_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, gc=False):
     """One order of a regimen: a dose in grams (parenteral) or milligrams, and how it is given.
 
     ``minutes`` is the infusion time; ``bound`` how long an oral order lasts, in days.
@@ -101,26 +101,22 @@ def span(minutes: int) -> str:
     return f"{minutes // 60} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} min"
 
 
-@dataclass(frozen=True, slots=True)
-class CreateDrug:
+class CreateDrug(Struct, frozen=True, gc=False):
     step: Step
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateDraft:
+class UpdateDraft(Struct, frozen=True, gc=False):
     draft: DraftOrder
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOrder:
+class DeleteOrder(Struct, frozen=True, gc=False):
     reference: str
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateLab:
+class CreateLab(Struct, frozen=True, gc=False):
     """``lab`` is a LAB_NAMES key; ``code`` its LOINC code; ``at`` when it is to be drawn."""
 
     lab: str
@@ -133,8 +129,7 @@ class CreateLab:
 Action = CreateDrug | UpdateDraft | DeleteOrder | CreateLab
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True, gc=False):
     label: str
     key: str
     recommended: bool
@@ -316,7 +311,7 @@ def _labs(
         wanted.append("creatinine")
     if asks and low and assessment.stops.met("H9", "H10"):
         wanted.append("magnesium")
-    ordered = lab_drafts(assessment.orders.drafts) | assessment.chart.labs_ordered
+    ordered = assessment.orders.labs | assessment.chart.labs_ordered
     labs = [lab for lab in dict.fromkeys(wanted) if lab not in ordered]
     if not labs:
         return None
@@ -340,6 +335,6 @@ def _settled(assessment: Assessment) -> datetime:
     ends = [
         treatment.when for treatment in medicines.given_since(result.collected if result else None)
     ]
-    ends += [order.end(medicines.one_off) for order in medicines.running_parenteral()]
+    ends += [order.end(medicines.one_off) for order in medicines.running_parenteral]
     latest = max((end for end in ends if end is not None), default=chart.now)
     return max(chart.now, latest + _SETTLE)

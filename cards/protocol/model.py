@@ -10,8 +10,9 @@ language: bands, tables and switches only; the logic is in ``cards/assessment`` 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -88,6 +89,14 @@ class Limit(Cited):
     value: Number
     unit: str
     why: str = Field(min_length=1)
+
+    @cached_property
+    def span(self) -> timedelta:
+        """A limit of time; KeyError when its unit is none of time."""
+        return timedelta(**{_TIMES[self.unit]: float(self.value)})
+
+
+_TIMES = {"min": "minutes", "h": "hours", "d": "days"}
 
 
 class Head(Model):

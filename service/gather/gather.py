@@ -45,7 +45,7 @@ def gather(
     fetch: Fetch = fetch_nothing,
 ) -> tuple[Evidence, Orders]:
     """Everything known of the patient of one call, and the question asked."""
-    found = {key: list(entries_of(value)) for key, value in request.prefetch.items()}
+    found = {key: entries_of(value) for key, value in request.prefetch.items()}
     unread = list(request.unread)
     gaps: dict[str, str] = {}
     for need in NEEDS:
@@ -54,7 +54,7 @@ def gather(
             gaps[need.name] = reason
     orders = request.orders()
     fetches = Fetches({})
-    if cards.needs_patient(orders):
+    if cards.needs_patient(orders, protocol):
         again = [n for n in NEEDS if n.name in gaps or _asks_again(n, request, found.values())]
         wanted = tuple(w for n in again if (w := _wanted(n, request, protocol)) is not None)
         references = references_of(request, found.values())

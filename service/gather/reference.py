@@ -43,12 +43,18 @@ def medication_references(entries: Iterable[Entry], came: Iterable[Entry]) -> fr
     Of orders, administrations, and of Medications (their ingredients). One that only a Bundle
     or the resource itself could resolve (``urn:``, ``#``) leads to no server.
     """
+    referring = [
+        r
+        for entry in entries
+        if (r := entry.resource) is not None
+        and (r.medicationReference or r.medication or r.ingredient)
+    ]
+    if not referring:
+        return frozenset()
     here = {e.resource.id for e in came if e.resource and e.resource.resourceType == "Medication"}
     found = set()
-    for entry in entries:
-        if entry.resource is None:
-            continue
-        for reference in _medications(entry.resource):
+    for resource in referring:
+        for reference in _medications(resource):
             key = reference_key(reference)
             if reference and key and key[0] == "Medication" and key[1] not in here:
                 found.add(reference)

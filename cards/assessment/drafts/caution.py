@@ -32,7 +32,7 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
     collected = result.collected if result else None
     reason = None
     if draft.route != "po":
-        running = medicines.running_parenteral()
+        running = medicines.running_parenteral
         given = medicines.given_since(collected) if result else ()
         if running:
             reason = f"running: {record(running[0].label, 40)}"
@@ -55,7 +55,7 @@ def check_oral_only(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
     result = context.chart.magnesium.result
     parenteral = any(d.magnesium is not None and d.parenteral for d in context.session)
     given = medicines.given_since(result.collected if result else None)
-    if parenteral or medicines.running_parenteral() or given:
+    if parenteral or medicines.running_parenteral or given:
         return
     says = f"{label(draft)}: oral magnesium alone will not do here."
     yield met(draft, context, "D13", says, act="replace")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards import codes
 from cards.assessment.finding import Act, Finding
@@ -20,8 +21,7 @@ _INDICATIONS = ("preeclampsia", "severe-asthma")
 _INDICATED = frozenset({*_INDICATIONS, "torsades"})
 
 
-@dataclass(frozen=True, slots=True)
-class DraftContext:
+class DraftContext(Struct, frozen=True, gc=False):
     """What the checks of one draft need: the patient, the call, and what is open to them.
 
     ``session`` are all drafts of the call; ``offers`` the regimens open when this draft is not

@@ -161,7 +161,7 @@ def check_oral_ceiling(draft: DraftOrder, context: DraftContext) -> Iterator[Fin
     if own is None:
         return
     continued = continues(draft, context)
-    others = [o for o in context.chart.medicines.running_oral() if o is not continued]
+    others = [o for o in context.chart.medicines.running_oral if o is not continued]
     amounts = [order_mmol(o) for o in others]
     total = own + sum((a for a in amounts if a is not None), Decimal(0))
     daily = draft.daily_mg() or Decimal(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from cards.assessment.drafts.context import DraftContext, bedside, label, met
 from cards.assessment.finding import Act, Finding
@@ -68,7 +67,7 @@ def equilibrated(chart: Chart, protocol: Protocol) -> bool:
     end = chart.medicines.last_infusion_end()
     if result is None or result.collected is None or end is None or end > result.collected:
         return True
-    settled = timedelta(hours=float(protocol.file.result.not_equilibrated.value))
+    settled = protocol.file.result.not_equilibrated.span
     return result.collected - end >= settled
 
 
@@ -76,7 +75,7 @@ def continues(draft: DraftOrder, context: DraftContext) -> DraftOrder | None:
     """The active order that a draft continues: same salt, same daily dose (rulings 47, 77)."""
     if draft.parenteral or draft.magnesium is None:
         return None
-    for order in context.chart.medicines.running_oral():
+    for order in context.chart.medicines.running_oral:
         same = order.magnesium is not None and order.magnesium.salt == draft.magnesium.salt
         if same and order.daily_mg() is not None and order.daily_mg() == draft.daily_mg():
             return order
@@ -91,7 +90,7 @@ def check_remove_high(draft: DraftOrder, context: DraftContext) -> Iterator[Find
     limit = context.protocol.file.limit.obstetric_high.value
     if (
         context.obstetric
-        and chart.medicines.running_parenteral()
+        and chart.medicines.running_parenteral
         and result.value is not None
         and result.value <= limit
     ):

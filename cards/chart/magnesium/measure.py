@@ -1,0 +1,189 @@
+"""Measure: a result's unit settled, its value in mg/dL and its band (rulings 19 to 21)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from cards import codes
+from cards.chart.magnesium.candidate import Candidate
+from cards.chart.magnesium.result import Magnesium
+from cards.protocol import Band, Protocol
+from cards.quantity import (
+    magnesium_mg_dl,
+    magnesium_unit,
+    plain,
+    quantise,
+    read_number,
+    stated_units,
+)
+from cards.resource import (
+    CodeableConcept,
+    RawQuantity,
+    ReferenceRange,
+    Resource,
+    codings,
+    many,
+    name,
+    status_code,
+    version,
+)
+
+_JUST_ABOVE = Decimal("0.0001")
+
+
+def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
+    """The result with its unit settled; the value is None when it is not."""
+    resource = candidate.resource
+    quantity = resource.valueQuantity or RawQuantity()
+    number = candidate.number or Decimal(0)
+    units = stated_units(quantity) or ((quantity.code.strip(),) if quantity.code else ())
+    known = [unit for text in units if (unit := magnesium_unit(text))]
+    shown = quantity.unit or quantity.code or ""
+    base = Magnesium(
+        reported=_plain_text(quantity, number),
+        unit=shown if magnesium_unit(shown) or not known else known[0],
+        value=None,
+        comparator=(quantity.comparator or "").strip() or None,
+        band=None,
+        collected=candidate.collected,
+        status=status_code(resource.status) or "",
+        source=name(resource),
+        version=version(resource),
+        code=_code(resource),
+        assumed_utc=candidate.assumed_utc,
+    )
+    if not known:
+        return replace(base, problems=("unit-unknown",))
+    values = {magnesium_mg_dl(number, unit) for unit in known}
+    if len(values) > 1:
+        return replace(base, problems=("unit-conflict",))
+    range_ = _normal_range(resource)
+    middle, low, foreign = _range_mg_dl(range_, known[0])
+    result_file = protocol.file.result
+    within = (
+        middle is not None
+        and result_file.range_middle_low.value <= middle <= result_file.range_middle_high.value
+    )
+    declared = _site_unit(resource, protocol)
+    corroborated = within or declared == known[0]
+    property_ = codes.lab_property(base.code) if base.code else None
+    mass = known[0] in ("mg/dL", "mg/L")
+    contradicts = (property_ == "mass" and not mass) or (property_ == "molar" and mass)
+    if foreign or (middle is not None and not within) or (contradicts and not corroborated):
+        return replace(base, problems=("unit-conflict",))
+    value = quantise(magnesium_mg_dl(number, known[0]), result_file.quantise.value)
+    band = _band(value, base.comparator, protocol)
+    one_sided = low is not None and middle is None
+    if (
+        one_sided
+        and low is not None
+        and not (_mild_low(protocol) <= low <= result_file.borderline_high.value)
+    ):
+        low = None
+    return replace(
+        base,
+        value=value,
+        band=band,
+        laboratory_low=low,
+        declared=declared is not None,
+        verify_high=value > result_file.verify_above.value,
+        problems=_bound_problems(value, base.comparator, band, protocol),
+    )
+
+
+def _code(resource: Resource) -> str:
+    for coding in codings(resource.code):
+        if coding.code and codes.lab_concept(coding.code.strip()) == "magnesium":
+            return coding.code.strip()
+    return ""
+
+
+def _site_unit(resource: Resource, protocol: Protocol) -> str | None:
+    for coding in codings(resource.code):
+        unit = protocol.site_units.get(((coding.system or "").strip(), (coding.code or "").strip()))
+        if unit:
+            return unit
+    return None
+
+
+def _plain_text(quantity: RawQuantity, number: Decimal) -> str:
+    """The number's own text as sent (1.20 stays 1.20), unless it is written with an exponent."""
+    text = bytes(quantity.value).decode()
+    return plain(number) if "e" in text.lower() else text
+
+
+def _mild_low(protocol: Protocol) -> Decimal:
+    return min(
+        (b.low for b in protocol.file.band if b.acts_as == "mild" and b.low is not None),
+        default=Decimal(0),
+    )
+
+
+def _band(value: Decimal, comparator: str | None, protocol: Protocol) -> Band | None:
+    """The band of a value; of ``<x`` severe, of ``>x`` the band just above x (ruling 21)."""
+    if comparator in ("<", "<="):
+        if value > protocol.severe_high:
+            return None
+        return protocol.band_of(min(value, protocol.severe_high)) or _lowest(protocol)
+    if comparator in (">", ">="):
+        above = value + _JUST_ABOVE if comparator == ">" else value
+        if value >= protocol.normal_high:
+            above = max(above, protocol.normal_high + _JUST_ABOVE)
+        return protocol.band_of(above)
+    return protocol.band_of(value) if comparator is None else None
+
+
+def _lowest(protocol: Protocol) -> Band:
+    return protocol.file.band[0]
+
+
+def _bound_problems(
+    value: Decimal, comparator: str | None, band: Band | None, protocol: Protocol
+) -> tuple[str, ...]:
+    low = protocol.file.band[0].low
+    verify = protocol.file.result.verify_below.value
+    if comparator is None:
+        return ("verify",) if value < verify and low is not None else ()
+    if comparator in ("<", "<="):
+        if value > protocol.severe_high:
+            return ("indeterminate",)
+        return ("verify",) if value < verify else ()
+    # Usable only from the upper end of normal on: below that a lower bound decides nothing.
+    return () if band is not None and band.acts_as in ("high", "toxic") else ("indeterminate",)
+
+
+def _normal_range(resource: Resource) -> ReferenceRange | None:
+    """The first range without type or of type normal (ruling 20)."""
+    for range_ in many(resource.referenceRange):
+        if range_.type is None or _is_normal(range_.type):
+            return range_
+    return None
+
+
+def _is_normal(type_: CodeableConcept) -> bool:
+    return any(coding.code == "normal" for coding in codings(type_)) or not (
+        codings(type_) or type_.text
+    )
+
+
+def _range_mg_dl(
+    range_: ReferenceRange | None, unit: str
+) -> tuple[Decimal | None, Decimal | None, bool]:
+    """(middle, low, in another unit than the result), in mg/dL."""
+    if range_ is None:
+        return None, None, False
+    bounds: list[Decimal | None] = []
+    for limit in (range_.low, range_.high):
+        number = read_number(limit.value) if limit else None
+        if limit is None or number is None:
+            bounds.append(None)
+            continue
+        stated = stated_units(limit) or ((limit.code,) if limit.code else ())
+        if stated and magnesium_unit(stated[0]) != unit:
+            return None, None, True
+        bounds.append(magnesium_mg_dl(number, unit))
+    low, high = bounds
+    middle = (low + high) / 2 if low is not None and high is not None else None
+    return middle, low, False

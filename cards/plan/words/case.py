@@ -1,0 +1,135 @@
+"""What the case asks of whoever reads the card: why no drug, which route, which causes."""
+
+from __future__ import annotations
+
+from cards.assessment import Assessment, Finding
+from cards.chart import Chart
+from cards.phrase import listed, record
+from cards.plan.proposal import Step
+from cards.plan.words.line import Line
+from cards.protocol import Protocol
+from cards.quantity import places
+
+
+def first_words(assessment: Assessment, steps: list[Step], protocol: Protocol) -> list[Line]:
+    """What must be done or known before the order is read."""
+    flags, lines = assessment.flags, []
+    if flags.met("giloss") and (steps or assessment.offers):
+        text = f"{flags.reason('giloss')}: {protocol.file.wording.giloss.text}"
+        lines.append(Line(text))
+    if flags.met("noent") and steps:
+        lines.append(Line(f"Enteral route out: {flags.reason('noent')}."))
+    return lines
+
+
+def refusals(
+    assessment: Assessment, findings: tuple[Finding, ...], steps: list[Step]
+) -> list[Line]:
+    """Why no drug, or no infusion, is suggested; and what a suggestion was not checked for."""
+    asks = assessment.patient_view or any(f.act in ("offer", "update", "replace") for f in findings)
+    if not asks:
+        return []
+    result = assessment.chart.magnesium.result
+    said = " ".join(f.says for f in findings)
+    found = []
+    for stop in assessment.stops.holding:
+        if stop.id == "H10" and (findings[0].act == "lab" or result is None):
+            continue
+        if stop.finding.says in said:
+            continue
+        if stop.id == "H3" and not steps and findings[0].rule in _HIGH:
+            continue  # the card is about nothing else
+        head = "No drug" if stop.blocks == "all" else "No infusion"
+        found.append(Line(f"{head}: {stop.finding.says}"))
+    if not found and not steps and result is not None and result.low and result.usable:
+        found.append(Line(_nothing_open(assessment)))
+    return found
+
+
+_HIGH = frozenset({"high", "high-source", "toxic", "toxic-stale"})
+
+
+def _nothing_open(assessment: Assessment) -> str:
+    """Why no regimen is open although nothing stops it."""
+    chart = assessment.chart
+    if assessment.flags.met("oral-full-dose"):
+        return "No further oral magnesium: the full oral dose is already active."
+    if chart.kidney.id == "R2":
+        return "No drug: at renal class R2 nothing is suggested for this level."
+    if assessment.flags.met("noent") and chart.ambulatory:
+        return "No drug: parenteral magnesium is not ordered for an outpatient here."
+    if assessment.cap.given is None:
+        return "No drug: an earlier dose could not be read, so the 24 h limit may be reached."
+    return f"No drug: the 24 h limit leaves {places(assessment.cap.left, 1)} g."
+
+
+def situation(
+    assessment: Assessment,
+    findings: tuple[Finding, ...],
+    steps: list[Step],
+    protocol: Protocol,
+) -> list[Line]:
+    chart, words = assessment.chart, protocol.file.wording
+    lines: list[Line] = []
+    flags = assessment.flags
+    treating = bool(steps)
+    if flags.met("noent") and chart.ambulatory and assessment.patient_view:
+        lines.append(
+            Line(f"Enteral route out ({flags.reason('noent')}): refer for parenteral replacement.")
+        )
+    if (
+        flags.met("noent")
+        and not chart.ambulatory
+        and assessment.stops.blocks_parenteral
+        and assessment.patient_view
+    ):
+        lines.append(Line("Enteral and parenteral routes are both out: refer."))
+    result = chart.magnesium.result
+    running = chart.medicines.oral_before(result.collected if result else None)
+    if running and result is not None and result.low and (treating or assessment.patient_view):
+        text = f"Running: {record(running[0].label, 40)}; the level stayed low on it."
+        if any(step.offer.route == "po" for step in steps):
+            text += " The new oral order replaces it: stop it."
+        elif flags.met("oral-full-dose"):
+            text += " Full oral dose: ask about adherence, diarrhoea, PPI; parenteral review."
+        lines.append(Line(text))
+    if flags.met("drafted-risk") and treating:
+        lines.append(
+            Line(f"With the drafted {flags.reason('drafted-risk')}: cardiac risk.", keep=2)
+        )
+    if not chart.setting_known and treating:
+        lines.append(
+            Line(
+                "Setting unknown: if this is an outpatient, same-day emergency evaluation instead "
+                "of this order.",
+                keep=1,
+            )
+        )
+    causes = [
+        record(o.label, 30) for o in chart.medicines.active("cause", "loop", "thiazide", "ppi")
+    ]
+    if causes and result is not None and result.low:
+        lines.append(Line(f"Active causes: {listed(list(dict.fromkeys(causes)), 3)}.", keep=3))
+    lesser = [record(o.label, 30) for o in chart.medicines.active("cause-tier2")]
+    alcohol = chart.conditions.state("alcohol")
+    if alcohol is not None:
+        lesser.append(record(alcohol.label or alcohol.concept, 30))
+    if lesser and result is not None and result.low:
+        lines.append(Line(f"Possible causes: {listed(list(dict.fromkeys(lesser)), 3)}.", keep=4))
+    if chart.medicines.active("platinum-egfr") and result is not None and result.low:
+        lines.append(Line(words.platinum.text, keep=4))
+    if chart.fe_mg is not None and result is not None and result.low:
+        lines.append(Line(_fe_mg(chart, protocol), keep=3))
+    return lines
+
+
+def _fe_mg(chart: Chart, protocol: Protocol) -> str:
+    value, limit = chart.fe_mg, protocol.file.limit
+    assert value is not None  # noqa: S101 - the caller looked
+    if value < limit.femg_low.value:
+        meaning = "extrarenal loss"
+    elif value <= limit.femg_high.value:
+        meaning = "indeterminate"
+    else:
+        meaning = "renal loss"
+    return f"FE-Mg {places(value, 1)} %: {meaning}."
