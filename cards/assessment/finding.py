@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cards.orders import DraftOrder
-from cards.protocol import Indicator
+from cards.protocol import Indicator, Protocol
 
 Status = Literal["met", "not met", "unknown"]
 Act = Literal["none", "remove", "update", "replace", "offer", "lab"]
@@ -37,6 +37,34 @@ class Finding(Struct, frozen=True, gc=False):
     @property
     def met(self) -> bool:
         return self.status == "met"
+
+
+def met(
+    protocol: Protocol,
+    rule: str,
+    says: str,
+    *,
+    draft: DraftOrder | None = None,
+    heading: str = "",
+    act: Act | None = None,
+    labs: tuple[str, ...] = (),
+    indicator: Indicator | None = None,
+    evidence: tuple[str, ...] = (),
+) -> Finding:
+    """A rule that is met: title and indicator of the protocol file where none is given, and
+    the laboratory orders it asks for as its act."""
+    entry = protocol.rule(rule)
+    return Finding(
+        rule,
+        "met",
+        says,
+        indicator or entry.indicator_for(None),
+        heading or entry.title,
+        draft,
+        act or ("lab" if labs else "none"),
+        labs,
+        evidence,
+    )
 
 
 def worst_first(findings: list[Finding]) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cards.assessment.finding import Finding
+from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
 from cards.assessment.stops import Stops
 from cards.chart import HEADINGS, PROBLEMS, Chart, Magnesium
@@ -20,7 +20,11 @@ def read_state(
     ``maintenance``: a normal level for which oral maintenance is due and open.
     """
     if flags.met("arrest"):
-        return _of(protocol, "arrest", "Cardiac arrest on file: follow ACLS.")
+        return met(
+            protocol,
+            "arrest",
+            "Cardiac arrest on file: follow ACLS.",
+        )
     urgent = _urgent(chart, flags, stops, protocol)
     if urgent is not None:
         return urgent
@@ -30,14 +34,14 @@ def read_state(
     if _hushed_as_old(result, protocol):
         return None
     if "unit-unknown" in result.problems:
-        return _of(
+        return met(
             protocol,
             "unit-unknown",
             f"{_value(result)}: {PROBLEMS['unit-unknown']}.",
             labs=("magnesium",),
         )
     if "unit-conflict" in result.problems:
-        return _of(
+        return met(
             protocol,
             "unit-conflict",
             f"{_value(result)}: {PROBLEMS['unit-conflict']}. Ask the laboratory which unit it is: "
@@ -60,28 +64,6 @@ def _hushed_as_old(result: Magnesium, protocol: Protocol) -> bool:
     return silent and old and "newer-unreadable" not in result.problems
 
 
-def _of(
-    protocol: Protocol,
-    rule: str,
-    says: str,
-    indicator: Indicator | None = None,
-    heading: str = "",
-    labs: tuple[str, ...] = (),
-    evidence: tuple[str, ...] = (),
-) -> Finding:
-    entry = protocol.rule(rule)
-    return Finding(
-        rule,
-        "met",
-        says,
-        indicator or entry.indicator_for(None),
-        heading or entry.title,
-        act="lab" if labs else "none",
-        labs=labs,
-        evidence=evidence,
-    )
-
-
 def _value(result: Magnesium) -> str:
     return record(result.shown(), 40)
 
@@ -94,7 +76,7 @@ def _urgent(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> Fin
     if flags.met("torsades"):
         reason = flags.reason("torsades")
         if not usable:
-            return _of(
+            return met(
                 protocol,
                 "life-no-level",
                 f"{reason}: {words.emergency.text} {words.torsades.text}",
@@ -102,12 +84,22 @@ def _urgent(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> Fin
             )
         blocked = stops.blocks_parenteral
         says = f"{reason}: {words.torsades.text}" if blocked else f"{reason}."
-        return _of(protocol, "life", says, heading=f"{protocol.rule('life').title}")
+        return met(
+            protocol,
+            "life",
+            says,
+            heading=f"{protocol.rule('life').title}",
+        )
     if flags.met("life") and result is not None:
         indicator = refusal_indicator("critical", result, flags, stops, protocol)
-        return _of(protocol, "life", f"{flags.reason('life')}.", indicator)
+        return met(
+            protocol,
+            "life",
+            f"{flags.reason('life')}.",
+            indicator=indicator,
+        )
     if flags.met("life-event") and not usable:
-        return _of(
+        return met(
             protocol,
             "life-level-first",
             f"{flags.reason('life-event')}: magnesium is not known.",
@@ -133,7 +125,7 @@ def _absent(chart: Chart, protocol: Protocol) -> Finding | None:
     if reading.unreadable:
         names = unread_words(chart)
         says = f"A magnesium result could not be read: {names}."
-        return _of(
+        return met(
             protocol,
             "unreadable",
             says,
@@ -142,10 +134,20 @@ def _absent(chart: Chart, protocol: Protocol) -> Finding | None:
         )
     if gap is not None:
         says = f"Magnesium results could not be read: {record(gap.reason, 120)}."
-        return _of(protocol, "not-obtained", says, labs=("magnesium",))
+        return met(
+            protocol,
+            "not-obtained",
+            says,
+            labs=("magnesium",),
+        )
     if reading.whole_blood:
         says = "A whole-blood magnesium exists; this protocol reads serum or plasma."
-        return _of(protocol, "whole-blood", says, labs=("magnesium",))
+        return met(
+            protocol,
+            "whole-blood",
+            says,
+            labs=("magnesium",),
+        )
     return None
 
 
@@ -164,7 +166,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     verify = " Verify the unit." if result.verify_high else ""
     if result.acts_as == "toxic":
         says = f"{words.high.text} {words.toxic.text}{verify}{active}"
-        return _of(
+        return met(
             protocol,
             "toxic-stale" if stale else "toxic",
             says,
@@ -174,7 +176,12 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     if not sources and value <= limit.high_card.value:
         return None
     rule = "high-source" if sources and not stale else "high"
-    return _of(protocol, rule, f"{words.high.text}{active}", evidence=(result.source,))
+    return met(
+        protocol,
+        rule,
+        f"{words.high.text}{active}",
+        evidence=(result.source,),
+    )
 
 
 def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol) -> Finding | None:
@@ -192,7 +199,7 @@ def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol)
         calm = "newer-unreadable" in problems or (stops.met("H9") and not problems & _SPECIMEN)
         if problems & _SPECIMEN or (severe and not calm):
             rule = "stop-warning"
-    return _of(
+    return met(
         protocol,
         rule,
         says,
@@ -219,7 +226,7 @@ def _low(
     if result.borderline and not flags.met("symp"):
         if not (flags.met("risk") or low_k):
             return None
-        return _of(
+        return met(
             protocol,
             "borderline",
             f"Not below the laboratory's own low limit. {says}",
@@ -232,7 +239,13 @@ def _low(
     elif acts_as == "mild" and flags.met("risk"):
         rule, indicator = "mild-risk", protocol.rule("mild-risk").indicator_for("mild")
     indicator = refusal_indicator(indicator, result, flags, stops, protocol)
-    return _of(protocol, rule, says, indicator, evidence=evidence)
+    return met(
+        protocol,
+        rule,
+        says,
+        indicator=indicator,
+        evidence=evidence,
+    )
 
 
 def refusal_indicator(
@@ -254,7 +267,11 @@ def refusal_indicator(
 
 def _maintenance(protocol: Protocol) -> Finding:
     """Normal again after intravenous magnesium while the cause persists (ruling 40)."""
-    return _of(protocol, "maintenance", protocol.file.wording.maintenance.text)
+    return met(
+        protocol,
+        "maintenance",
+        protocol.file.wording.maintenance.text,
+    )
 
 
 def maintenance_due(chart: Chart, protocol: Protocol) -> bool:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from cards.assessment.finding import Finding
+from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
 from cards.assessment.state import refusal_indicator
 from cards.assessment.stops import Stops
@@ -86,29 +86,6 @@ def check_triggers(draft: DraftOrder, context: TriggerContext) -> list[Finding]:
     ]
 
 
-def _found(
-    draft: DraftOrder,
-    context: TriggerContext,
-    rule: str,
-    says: str,
-    indicator: Indicator | None = None,
-    labs: tuple[str, ...] = (),
-    offers: bool = False,
-    heading: str = "",
-) -> Finding:
-    entry = context.protocol.rule(rule)
-    return Finding(
-        rule,
-        "met",
-        says,
-        indicator or entry.indicator_for(None),
-        heading or entry.title,
-        draft,
-        "offer" if offers else ("lab" if labs else "none"),
-        labs,
-    )
-
-
 def _label(draft: DraftOrder, drug: Drug) -> str:
     return record(draft.label or drug.name, 50)
 
@@ -140,7 +117,14 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         says = f"{_label(draft, drug)}: {_SAYS[rule]}"
         if rule == "N1" and k is not None:
             says = f"{_label(draft, drug)}: potassium {k.quantity}; {_SAYS[rule]}"
-        yield _found(draft, context, rule, says, indicator, offers=not borderline)
+        yield met(
+            context.protocol,
+            rule,
+            says,
+            draft=draft,
+            indicator=indicator,
+            act="offer" if not borderline else "none",
+        )
 
 
 def _unidentified(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -153,7 +137,13 @@ def _unidentified(draft: DraftOrder, context: TriggerContext) -> Iterator[Findin
         return
     why = record(draft.unreadable or "its medication could not be resolved", 90)
     says = f"{record(draft.label or draft.reference, 50)}: {why}: the order was not checked."
-    yield _found(draft, context, "D0", says, heading="a drafted order could not be read")
+    yield met(
+        context.protocol,
+        "D0",
+        says,
+        draft=draft,
+        heading="a drafted order could not be read",
+    )
 
 
 def _scoped(indicator: Indicator, context: TriggerContext) -> Indicator:
@@ -191,12 +181,12 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         )
         # A severe value that came along under another key is shown, and is no reason to dose.
         indicator: Indicator | None = "warning" if severe else None
-        yield _found(
-            draft,
-            context,
+        yield met(
+            context.protocol,
             "not-obtained",
             says,
-            indicator,
+            draft=draft,
+            indicator=indicator,
             labs=("magnesium",),
             heading=heading,
         )
@@ -211,7 +201,14 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         rule = {"unit-unknown": "unit-unknown", "unit-conflict": "unit-conflict"}.get(
             lost or "", "unreadable"
         )
-        yield _found(draft, context, rule, says, "info", labs=("magnesium",))
+        yield met(
+            context.protocol,
+            rule,
+            says,
+            draft=draft,
+            indicator="info",
+            labs=("magnesium",),
+        )
         return
     k = chart.potassium
     if (
@@ -224,7 +221,13 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             f"{label}: potassium {k.quantity} and no usable magnesium in {hours} h: "
             "order magnesium."
         )
-        yield _found(draft, context, "N1-lab", says, labs=("magnesium",))
+        yield met(
+            context.protocol,
+            "N1-lab",
+            says,
+            draft=draft,
+            labs=("magnesium",),
+        )
 
 
 def _baseline(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -244,7 +247,13 @@ def _baseline(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             f"{_label(draft, drug)} with {record(beside[0].label, 40)}: no magnesium on file, "
             "order a baseline."
         )
-        yield _found(draft, context, "N3-lab", says, labs=("magnesium",))
+        yield met(
+            context.protocol,
+            "N3-lab",
+            says,
+            draft=draft,
+            labs=("magnesium",),
+        )
 
 
 def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -258,7 +267,12 @@ def _blocker(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             f"{_label(draft, drug)}: intravenous magnesium in the last 24 h potentiates it: "
             "monitor the block."
         )
-        yield _found(draft, context, "N7", says)
+        yield met(
+            context.protocol,
+            "N7",
+            says,
+            draft=draft,
+        )
 
 
 def _chelated(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
@@ -285,11 +299,11 @@ def _chelated(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         says = _apart(drug, context.protocol)
         if says and drug.name not in seen:
             seen.add(drug.name)
-            yield _found(
-                draft,
-                context,
+            yield met(
+                context.protocol,
                 "N8",
                 f"{record(drug.name)} and oral magnesium: {says}.",
+                draft=draft,
                 heading=f"{drug.name} is bound by oral magnesium",
             )
 

@@ -150,7 +150,7 @@ class Medicines:
             ]
         else:
             amounts = [
-                _total(o)
+                o.daily_mg()
                 for o in self.magnesium
                 if o.parenteral and o.start and o.start > since and self._counts(o)
             ]
@@ -252,15 +252,6 @@ class Medicines:
         return order.resource.status == "completed" or (
             not self.administrations_obtained and self._over(order)
         )
-
-
-def _total(order: DraftOrder) -> Decimal | None:
-    total = Decimal(0)
-    for line in order.lines:
-        if line.dose is None:
-            return None
-        total += line.dose * line.doses_in_24h()
-    return total if order.lines else None
 
 
 def order_mmol(order: DraftOrder) -> Decimal | None:

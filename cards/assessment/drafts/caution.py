@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cards.assessment.drafts.context import DraftContext, label, met
-from cards.assessment.finding import Finding
+from cards.assessment.drafts.context import DraftContext, label
+from cards.assessment.finding import Finding, met
 from cards.assessment.stops import given_words
 from cards.orders import DraftOrder
 from cards.phrase import record
@@ -22,7 +22,7 @@ def check_twice(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
             continue
         if other.parenteral and draft.parenteral:
             says = f"{label(draft)}: also drafted: {record(other.label, 40)}. Keep one."
-            yield met(draft, context, "D12", says)
+            yield met(context.protocol, "D12", says, draft=draft)
             return
 
 
@@ -45,7 +45,12 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
         if since:
             reason = f"running: {record(since[0].label, 40)}"
     if reason is not None:
-        yield met(draft, context, "D12", f"{label(draft)}: {reason}. Keep one.")
+        yield met(
+            context.protocol,
+            "D12",
+            f"{label(draft)}: {reason}. Keep one.",
+            draft=draft,
+        )
 
 
 def check_oral_only(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -58,7 +63,7 @@ def check_oral_only(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
     if parenteral or medicines.running_parenteral or given:
         return
     says = f"{label(draft)}: oral magnesium alone will not do here."
-    yield met(draft, context, "D13", says, act="replace")
+    yield met(context.protocol, "D13", says, act="replace", draft=draft)
 
 
 def check_bleeding(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -67,7 +72,7 @@ def check_bleeding(draft: DraftOrder, context: DraftContext) -> Iterator[Finding
     for flag in ("anticoagulant", "platelets-low"):
         if context.flags.met(flag):
             says = f"{label(draft)}: intramuscular with {context.flags.reason(flag)}."
-            yield met(draft, context, "D15", says, act="replace")
+            yield met(context.protocol, "D15", says, act="replace", draft=draft)
             return
 
 
@@ -78,7 +83,11 @@ def check_laxative(draft: DraftOrder, context: DraftContext) -> Iterator[Finding
     reduced = kidney.id == "R2"
     says = f"{label(draft)}: renal class {kidney.id}: magnesium accumulates."
     yield met(
-        draft, context, "D16-r2" if reduced else "D16", says, act="none" if reduced else "remove"
+        context.protocol,
+        "D16-r2" if reduced else "D16",
+        says,
+        draft=draft,
+        act="none" if reduced else "remove",
     )
 
 
@@ -89,7 +98,7 @@ def check_pregnancy(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
         f"{label(draft)}: pregnancy: obstetric co-management. "
         f"{context.protocol.file.wording.pregnancy_limit.text}"
     )
-    yield met(draft, context, "D17", says)
+    yield met(context.protocol, "D17", says, draft=draft)
 
 
 def check_kidney_unknown(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -98,7 +107,14 @@ def check_kidney_unknown(draft: DraftOrder, context: DraftContext) -> Iterator[F
     if context.flags.met("life") or context.flags.met("torsades"):
         return
     says = f"{label(draft)}: renal function is not known: order creatinine."
-    yield met(draft, context, "D18", says, act="lab", labs=("creatinine",))
+    yield met(
+        context.protocol,
+        "D18",
+        says,
+        draft=draft,
+        act="lab",
+        labs=("creatinine",),
+    )
 
 
 def check_cautions(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -108,14 +124,19 @@ def check_cautions(draft: DraftOrder, context: DraftContext) -> Iterator[Finding
         stop = context.stops.of(id_)
         if stop is not None:
             yield met(
-                draft,
-                context,
+                context.protocol,
                 "D19",
                 f"{label(draft)}: {stop.finding.says}",
+                draft=draft,
                 heading=stop.finding.heading,
             )
     if context.stops.of("H1") is not None:
-        yield met(draft, context, "D19-age", f"{label(draft)}: not evaluated for this age.")
+        yield met(
+            context.protocol,
+            "D19-age",
+            f"{label(draft)}: not evaluated for this age.",
+            draft=draft,
+        )
 
 
 def check_ambulatory(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -126,6 +147,11 @@ def check_ambulatory(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
             f"{label(draft)}: an outpatient at this level or with these symptoms: same-day "
             "emergency evaluation."
         )
-        yield met(draft, context, "D20-emergency", says)
+        yield met(context.protocol, "D20-emergency", says, draft=draft)
     else:
-        yield met(draft, context, "D20", f"{label(draft)}: is an infusion centre meant?")
+        yield met(
+            context.protocol,
+            "D20",
+            f"{label(draft)}: is an infusion centre meant?",
+            draft=draft,
+        )

@@ -7,14 +7,13 @@ from decimal import Decimal
 from msgspec import Struct
 
 from cards import codes
-from cards.assessment.finding import Act, Finding
 from cards.assessment.flags import Flags
 from cards.assessment.offers import Offer
 from cards.assessment.stops import Stops
 from cards.chart import Chart
 from cards.orders import DraftOrder
 from cards.phrase import record
-from cards.protocol import Indicator, Protocol
+from cards.protocol import Protocol
 from cards.resource import codings
 
 _INDICATIONS = ("preeclampsia", "severe-asthma")
@@ -63,30 +62,6 @@ class DraftContext(Struct, frozen=True, gc=False):
         result = self.chart.magnesium.result
         severe = result is not None and result.usable and result.acts_as == "severe"
         return severe or any(self.flags.met(f) for f in ("symp", "life", "torsades"))
-
-
-def met(
-    draft: DraftOrder,
-    context: DraftContext,
-    rule: str,
-    says: str,
-    *,
-    heading: str = "",
-    act: Act = "none",
-    labs: tuple[str, ...] = (),
-    indicator: Indicator | None = None,
-) -> Finding:
-    entry = context.protocol.rule(rule)
-    return Finding(
-        rule,
-        "met",
-        says,
-        indicator or entry.indicator_for(None),
-        heading or entry.title,
-        draft,
-        act,
-        labs,
-    )
 
 
 def bedside(draft: DraftOrder, context: DraftContext) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cards.assessment.drafts.context import DraftContext, bedside, label, met
+from cards.assessment.drafts.context import DraftContext, bedside, label
 from cards.assessment.drafts.level import continues
-from cards.assessment.finding import Finding
+from cards.assessment.finding import Finding, met
 from cards.assessment.offers import read_cap
 from cards.chart import order_mmol
 from cards.orders import DraftOrder
@@ -28,11 +28,11 @@ def check_dose(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
         return
     if not found and limit.single_iv.value * 1000 < largest <= limit.daily_parenteral.value * 1000:
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D3",
             f"{label(draft)}: {plain(largest / 1000)} g in one dose; the largest of the sources "
             f"is {plain(limit.single_iv.value)} g.",
+            draft=draft,
             heading=f"{plain(largest / 1000)} g is a large single dose",
             act="replace",
         )
@@ -42,11 +42,11 @@ def check_dose(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     per_hour = max((rate for line in draft.lines for rate in line.rates), default=Decimal(0)) * 60
     if per_hour > limit.fast_rate.value * 1000 + _HAIR:
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D2",
             f"{label(draft)}: {places(per_hour / 1000, 1)} g/h; without symptoms "
             f"{plain(limit.fast_rate.value)} g/h or slower keeps more magnesium in.",
+            draft=draft,
             heading=f"{places(per_hour / 1000, 1)} g/h: slow the infusion",
             act="update",
         )
@@ -99,10 +99,10 @@ def _over_cap(
         says += " The weight is not known."
     torsades = bedside(draft, context)
     yield met(
-        draft,
-        context,
+        context.protocol,
         "D4",
         says,
+        draft=draft,
         heading=f"{reason}: g or mEq?",
         act="none" if torsades else "replace",
         indicator="warning" if torsades else None,
@@ -114,11 +114,11 @@ def check_concentration(draft: DraftOrder, context: DraftContext) -> Iterator[Fi
     limit = context.protocol.file.limit.iv_concentration.value
     if draft.route == "iv" and percent is not None and percent > limit:
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D5",
             f"{label(draft)}: {places(percent, 0)} % without a diluent; dilute to "
             f"{plain(limit)} % or less.",
+            draft=draft,
             heading=f"{places(percent, 0)} % is too concentrated for intravenous use",
         )
 
@@ -144,10 +144,10 @@ def check_half(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
         )
     if full:
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D9",
             f"{label(draft)}: renal class R2: {advice}.",
+            draft=draft,
             heading=f"renal class R2: {advice}",
             act="replace",
         )
@@ -175,10 +175,10 @@ def check_oral_ceiling(draft: DraftOrder, context: DraftContext) -> Iterator[Fin
     if any(a is None for a in amounts):
         says += " Another oral magnesium without a known content is not counted."
     yield met(
-        draft,
-        context,
+        context.protocol,
         "D14-high" if risky else "D14",
         says,
+        draft=draft,
         heading=f"{places(total, 1)} mmol a day is above {plain(limit.oral_daily.value)}",
         act="replace",
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cards.assessment.drafts.context import DraftContext, bedside, label, met
-from cards.assessment.finding import Act, Finding
+from cards.assessment.drafts.context import DraftContext, bedside, label
+from cards.assessment.finding import Act, Finding, met
 from cards.chart import PROBLEMS, Chart
 from cards.orders import DraftOrder
 from cards.phrase import record
@@ -22,9 +22,16 @@ def check_level(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
             # Life never waits for a level: the bedside words, and the order stands (ruling 7).
             says = f"{context.flags.reason('torsades')}: {words.emergency.text}"
             labs = ("magnesium", "potassium")
-            yield met(draft, context, "life-no-level", says, act="lab", labs=labs)
+            yield met(context.protocol, "life-no-level", says, act="lab", labs=labs, draft=draft)
         elif not given:
-            yield met(draft, context, "D6", _no_level(context), act="lab", labs=("magnesium",))
+            yield met(
+                context.protocol,
+                "D6",
+                _no_level(context),
+                draft=draft,
+                act="lab",
+                labs=("magnesium",),
+            )
         return
     if result.acts_as != "normal" or context.indicated(draft) or result.value is None:
         return
@@ -38,10 +45,10 @@ def check_level(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     if draft.as_needed or not equilibrated(chart, context.protocol):
         return  # a PRN order is for the next low level, not for this one
     yield met(
-        draft,
-        context,
+        context.protocol,
         "D7",
         f"{label(draft)}: magnesium is normal and no other indication is coded: not indicated.",
+        draft=draft,
         heading=f"magnesium {record(result.shown(), 30)} is normal: not indicated",
     )
 
@@ -97,7 +104,7 @@ def check_remove_high(draft: DraftOrder, context: DraftContext) -> Iterator[Find
         return
     act: Act = "none" if bedside(draft, context) else "remove"
     says = f"{label(draft)}: magnesium is {record(result.shown(), 40)}: remove this order."
-    yield met(draft, context, "D8", says, act=act)
+    yield met(context.protocol, "D8", says, act=act, draft=draft)
 
 
 def check_contraindicated(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -107,16 +114,16 @@ def check_contraindicated(draft: DraftOrder, context: DraftContext) -> Iterator[
     indicator: Indicator | None = "warning" if torsades else None
     if chart.kidney.id in ("R3", "R4"):
         says = f"{label(draft)}: renal class {chart.kidney.id}: remove this order, nephrology."
-        yield met(draft, context, "D10", says, act=act, indicator=indicator)
+        yield met(context.protocol, "D10", says, act=act, indicator=indicator, draft=draft)
     block, nerve = stops.of("H4"), stops.of("H6")
     stop = nerve or (block if draft.route != "po" else None)
     if stop is not None:
         says = f"{label(draft)}: {stop.finding.says}"
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D11",
             says,
+            draft=draft,
             heading=f"{stop.finding.heading}: remove this order",
             act=act,
             indicator=indicator,

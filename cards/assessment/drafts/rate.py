@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cards.assessment.drafts.context import DraftContext, label, met
-from cards.assessment.finding import Finding
+from cards.assessment.drafts.context import DraftContext, label
+from cards.assessment.finding import Finding, met
 from cards.orders import DoseLine, DraftOrder
 from cards.phrase import record
 from cards.quantity import least_minutes, places, plain
@@ -18,18 +18,18 @@ _HAIR = Decimal("1e-9")
 def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     if draft.unreadable:
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D0",
             f"{label(draft)}: {record(draft.unreadable, 90)}: dose and rate were not checked.",
+            draft=draft,
         )
         return
     if not any(line.has_dose for line in draft.lines):
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D0",
             f"{label(draft)}: no dose is stated; dose and rate were not checked.",
+            draft=draft,
         )
         return
     for line in draft.lines:
@@ -37,18 +37,18 @@ def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
             return  # the Sandbox's echo of an accepted order (ruling 74)
         if line.unreadable:
             yield met(
-                draft,
-                context,
+                context.protocol,
                 "D0",
                 f"{label(draft)}: {record(line.unreadable, 60)}: dose and rate were not checked.",
+                draft=draft,
             )
             return
     if draft.route is None:
         yield met(
-            draft,
-            context,
+            context.protocol,
             "D0",
             f"{label(draft)}: no route is stated; dose and rate were not checked.",
+            draft=draft,
             heading="which route?",
         )
 
@@ -106,7 +106,12 @@ def _too_fast(
         stated = " and ".join(places(rate, 0) for rate in (rates[0], rates[-1]))
         says += f" Its rates disagree ({stated} mg/min): the fastest counts."
     return met(
-        draft, context, "D1", says + _needs(line.dose, context), heading=heading, act="update"
+        context.protocol,
+        "D1",
+        says + _needs(line.dose, context),
+        draft=draft,
+        heading=heading,
+        act="update",
     )
 
 
@@ -118,6 +123,6 @@ def _no_time(draft: DraftOrder, line: DoseLine, context: DraftContext) -> Iterat
             line.dose or Decimal(0), context.protocol.file.limit.infusion_rate.value
         )
         heading = f"no infusion time stated: {dose} g needs at least {least} min"
-        yield met(draft, context, "D1-sign", says, heading=heading, act="update")
+        yield met(context.protocol, "D1-sign", says, heading=heading, act="update", draft=draft)
     elif context.infusion_offers:
-        yield met(draft, context, "D1-select", says, act="update")
+        yield met(context.protocol, "D1-select", says, act="update", draft=draft)
