@@ -30,7 +30,7 @@ from service.hooks import SERVICE_OF_HOOK
 from service.settings import Settings
 from tests.bench import load, stages
 from tests.bench import serve as floors
-from tests.bench.__main__ import CURVES, PARTS, chosen
+from tests.bench.__main__ import CURVES, PARTS, chosen, main
 from tests.bench.bodies import HOOKS, SIZES, TARGET, Size, patients, pool
 from tests.bench.findings import Curve, Findings, Table, Target
 from tests.bench.hooks import path_of
@@ -430,6 +430,28 @@ def test_raw_numbers_and_a_plot_are_written(tmp_path: Path) -> None:
 def test_numbers_have_three_digits_that_count() -> None:
     given = [1234.5, 123.4, 12.34, 1.234, 0.1234, 7, "x", math.nan]
     assert [number(n) for n in given] == ["1234", "123", "12.3", "1.23", "0.123", "7", "x", "nan"]
+
+
+@pytest.mark.slow
+@pytest.mark.loopback
+@pytest.mark.real_clock
+def test_the_command_measures_and_writes(tmp_path: Path) -> None:
+    assert main(["--quick", "--out", str(tmp_path), "fetch", "jwt", "profile"]) == 0
+    written = json.loads((tmp_path / "speed.json").read_text())
+    assert list(written["parts"]) == ["profile", "jwt", "fetch"]
+    assert {"machine", "python", "commit", "quick", "seconds"} <= written["run"].keys()
+    for part in ("jwt", "fetch"):
+        for name, m in written["parts"][part].items():
+            if name not in ("load_average", "seconds"):
+                assert m["requests"] > 5
+                assert m["faults"] == 0, (part, name)
+    sent, fetched = (written["parts"]["fetch"][n] for n in ("service", "fetched at 5 ms"))
+    # What is awaited for 5 ms is seen: the fetches were made.
+    assert fetched["medians"]["p50"] > sent["medians"]["p50"]
+    assert fetched["medians"]["p50"] > 5
+    paths = [stage["path"] for stage in written["parts"]["profile"]["stages"]]
+    assert ["wsgi_app"] in paths
+    assert any(path[-2:] == ["answer", "decide"] for path in paths)
 
 
 # --- what must not get worse --------------------------------------------------------------------
