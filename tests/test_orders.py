@@ -496,6 +496,15 @@ def test_whether_a_call_can_lead_to_a_card() -> None:
     assert not relevant(call("order-select", lost, medicine, selections=("draft-1",)))
 
 
+def test_a_site_says_which_drugs_matter() -> None:
+    ours = {"magnesium oxide": (frozenset[str](), frozenset({"magnesium"}))}
+    omeprazole = draft("7646", "omeprazole")
+    assert relevant(call("order-select", omeprazole))
+    without = {"omeprazole": (frozenset[str](), frozenset({"ppi", "cause"}))}
+    assert not relevant(call("order-select", omeprazole), without)
+    assert relevant(call("order-select", omeprazole), ours)
+
+
 def test_the_sandbox_order_is_read() -> None:
     (found,) = drafted(sandbox_order("252430", "Magnesium Oxide 400 MG"))
     assert found.magnesium is not None
