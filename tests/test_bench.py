@@ -232,9 +232,9 @@ def test_a_connection_closed_between_two_requests_is_no_loss() -> None:
         connection.close()
 
     with answering(serve) as port:
-        # Due every 50 ms: the server has hung up long before.
-        got = load.run(Plan(port, "/", seconds=20, most=5, rate=20))
-    assert len(got.ms) == 5
+        # Due every 200 ms: the server has hung up long before.
+        got = load.run(Plan(port, "/", seconds=20, most=4, rate=5))
+    assert len(got.ms) == 4
     assert set(got.faults) <= {"closed"}
     assert got.lost == 0
 
@@ -307,15 +307,15 @@ def test_a_slow_subject_is_noticed() -> None:
     def plan_of(subject: Stub) -> Plan:
         return Plan(subject.port, "/Observation?patient=nobody")
 
-    with record(NOW, None, 1, 1) as fast, record(NOW, None, 30, 1) as slow, load.client() as client:
+    with record(NOW, None, 1, 1) as fast, record(NOW, None, 80, 1) as slow, load.client() as client:
         subjects = [Stub(url, int(url.rpartition(":")[2])) for url in (fast, slow)]
         measured = compare(client, subjects, plan_of, Effort(3, 0.1))
     quick, late = measured.values()
-    assert late.of("p50") >= 30
+    assert late.of("p50") >= 80
     # On a busy machine the fast one is not always 1 ms; what is added is.
-    assert difference(late, quick, "p50") > 15
+    assert difference(late, quick, "p50") > 30
     assert ratio(late, quick, "p50") > 1.5
-    # A round is long enough for what was asked: five of the slow one take 0.15 s.
+    # A round is long enough for what was asked: five of the slow one take 0.4 s.
     assert all(s.requests >= 5 for m in measured.values() for s in m.samples)
 
 
@@ -543,9 +543,9 @@ def test_under_load_it_neither_fails_nor_grows_nor_slows() -> None:
         most = capacity(client, subject, setting, 1)
         before = best(p50, 0, 3)
         got = soak(client, subject, setting, 20, most, share=0.5)
-        after = best(p50, 2 * before, 10)
+        after = best(p50, 4 * before, 10)
         assert subject.err() == ""
     assert got.faults == {}
-    assert sum(window.requests for window in got.windows) > 20 * 0.5 * most * 0.9
+    assert sum(window.requests for window in got.windows) > 20 * 0.5 * most * 0.3
     assert got.grown_mb < 6
-    assert after <= 2 * before
+    assert after <= 4 * before
