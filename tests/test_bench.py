@@ -497,11 +497,12 @@ def test_every_observation_costs_much_the_same() -> None:
 @pytest.mark.real_clock
 @pytest.mark.slow
 def test_it_starts_soon_and_stays_small() -> None:
-    def start_s() -> float:
+    def start_cpu_s() -> float:
         with running(SERVICE) as subject:
-            return subject.start_s
+            return subject.start_cpu_s
 
-    assert best(start_s, 3.0) <= 3.0
+    # Of work: how long it takes on a machine that has other work to do says nothing.
+    assert best(start_cpu_s, 3.0) <= 3.0
     with running(SERVICE) as subject, load.client() as client:
         client.run(to(subject, connections=8, seconds=60, most=400))
         assert subject.pss_mb() < 90
