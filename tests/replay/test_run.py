@@ -77,7 +77,14 @@ def test_a_run_writes_whole_files_in_order(done: Path) -> None:
     assert run.unused == {"Claim": 12}
     assert run.held["Patient"] == 12
     assert sum(source.lines for source in run.sources) > sum(run.held.values())
-    assert {path.name for path in done.iterdir()} >= {*OUTPUTS, ".replay"}
+    assert {path.name for path in done.iterdir()} >= {*OUTPUTS, "summary.json", "report.html"}
+
+
+def test_what_lies_between_is_for_nobody_else_and_goes(done: Path) -> None:
+    work = done / ".replay"
+    assert work.stat().st_mode & 0o077 == 0
+    left = {str(path.relative_to(work)) for path in work.rglob("*")}
+    assert left == {"scan", "walked", "lock", "begun.json"}
 
 
 def test_bad_lines_are_kept_where_they_stood(done: Path, export: Path) -> None:
