@@ -208,6 +208,23 @@ def test_a_fault_of_ours_costs_one_patient_and_is_not_silent(
     assert "Smith" not in (tmp_path / "out/patients.ndjson").read_text()
 
 
+GIVEN = ["A Condition Procedure", "A Condition --assume-none Procedure", "A Procedure,Condition"]
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize("first", [True, False])
+def test_types_assumed_empty_are_given_in_a_row_or_one_by_one(
+    tmp_path: Path, given: str, first: bool
+) -> None:
+    (tmp_path / "a.ndjson").write_bytes(b'{"resourceType":"Patient","id":"p"}\n')
+    types = given.replace("A ", "--assume-none ").split()
+    arguments = [*types, "a.ndjson"] if first else ["a.ndjson", *types]
+    result = replay(*arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    run = json.loads((tmp_path / "out/run.json").read_bytes())
+    assert run["assumed_none"] == ["Condition", "Procedure"]
+
+
 # --- wrong usage --------------------------------------------------------------------------------
 
 WRONG = [
