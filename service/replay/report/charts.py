@@ -8,7 +8,7 @@ Only what the table publishes is drawn; each chart stands beside its table.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,13 @@ CRITICAL, WARNING, INFO = "#a61b1b", "#c77700", "#3a6ea5"
 INK, FAINT = "#222222", "#cccccc"
 GOOD, DOSE, FAIR = "#1f5c40", "#3f8f68", "#8cc0a4"
 OTHER, UNSURE, NOTHING = "#8f7bb5", "#b8b8b8", "#8a8a8a"
-COLOURS = dict(zip(INDICATORS, (CRITICAL, WARNING, INFO), strict=True))
-OUTCOME_COLOURS = dict(zip(OUTCOMES, (GOOD, DOSE, FAIR, OTHER, UNSURE, NOTHING), strict=True))
-DIFFER_COLOURS = {SEEN: WARNING, UNSEEN: OTHER, SAME: UNSURE}
+WITHHELD, HIDDEN = "withheld", "#dddddd"
+COLOURS = {**dict(zip(INDICATORS, (CRITICAL, WARNING, INFO), strict=True)), WITHHELD: HIDDEN}
+OUTCOME_COLOURS = {
+    **dict(zip(OUTCOMES, (GOOD, DOSE, FAIR, OTHER, UNSURE, NOTHING), strict=True)),
+    WITHHELD: HIDDEN,
+}
+DIFFER_COLOURS = {SEEN: WARNING, UNSEEN: OTHER, SAME: UNSURE, WITHHELD: HIDDEN}
 _WIDTH = 520
 _MOST = 15
 _LONG = 62
@@ -85,18 +89,26 @@ def draw_charts(figures: Figures) -> dict[str, Markup]:
 
 
 def _by_indicator(table: Table) -> list[Bar]:
-    return [
-        Bar(row.name[0], row.name[1], row.per_100.value)
-        for row in table.rows
-        if row.per_100 is not None and row.name[1] in COLOURS
-    ]
+    rates = [(row.name, row.per_100.value) for row in table.rows if row.per_100 is not None]
+    bars = [Bar(hook, name, value) for (hook, name), value in rates if name in INDICATORS]
+    whole = {hook: value for (hook, name), value in rates if name == "any card"}
+    return _filled(bars, whole, WITHHELD)
+
+
+def _filled(bars: list[Bar], whole: Mapping[str, float], rest: str) -> list[Bar]:
+    """The bars of each group, made up to its published whole by what is withheld of it."""
+    told: dict[str, float] = {}
+    for bar in bars:
+        told[bar.group] = told.get(bar.group, 0) + bar.value
+    left = [Bar(group, rest, value - told.get(group, 0)) for group, value in whole.items()]
+    return bars + [bar for bar in left if bar.value > 0.001]
 
 
 def _by_rule(table: Table) -> list[Bar]:
     return [
         Bar(_short(f"{row.name[0]}: {row.name[1]}"), row.name[2], row.per_100.value)
         for row in table.rows
-        if row.per_100 is not None and row.name[2] in COLOURS and row.cell.n
+        if row.per_100 is not None and row.name[2] in INDICATORS and row.cell.n
     ][:_MOST]
 
 
@@ -112,21 +124,24 @@ def _one_hook(table: Table) -> list[Bar]:
 
 
 def _outcomes(table: Table) -> list[Bar]:
-    return [
+    whole = {f"{row.name[0]}, {row.name[1]} suggested": 100.0 for row in table.rows if row.cell.n}
+    bars = [
         Bar(f"{row.name[0]}, {row.name[1]} suggested", name, 100 * cell.n / row.cell.n)
         for row in table.rows
         if row.cell.n
         for name, cell in zip(table.extra, row.extra, strict=True)
         if cell.n is not None
     ]
+    return _filled(bars, whole, WITHHELD)
 
 
 def _differs(table: Table) -> list[Bar]:
-    return [
+    bars = [
         Bar(row.name[0], row.name[1], row.per_100.value)
         for row in table.rows
         if row.per_100 is not None and row.name[2] in ("-", "any")
     ]
+    return _filled(bars, {row.name[0]: 100.0 for row in table.rows if row.of}, WITHHELD)
 
 
 def _short(text: str) -> str:

@@ -26,6 +26,7 @@ TWINS = (
     (charts.OTHER, "#a994d6"),
     (charts.UNSURE, "#8f8f8f"),
     (charts.NOTHING, "#666666"),
+    (charts.HIDDEN, "#33383e"),
 )
 _SECTIONS = (
     (

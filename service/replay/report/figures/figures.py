@@ -14,8 +14,9 @@ from service.replay.row import HOOKS, Run
 
 _WORTH = {
     **dict.fromkeys(("call", "card", "silent", "patients", "orders"), 3),
-    **dict.fromkeys(("indicator", "lows", "asked", "suggested", "differs", "other-card"), 2),
-    **dict.fromkeys(("rule", "low", "offered", "outcome", "stop", "gap", "after"), 1),
+    # A loud rule says more than how many warnings there were in all.
+    **dict.fromkeys(("rule", "lows", "asked", "suggested", "differs", "other-card"), 2),
+    **dict.fromkeys(("indicator", "low", "offered", "outcome", "stop", "gap", "after"), 1),
 }
 
 
