@@ -48,7 +48,7 @@ def reach(file: ProtocolFile) -> Reach:
     answered: set[str] = set()
     for state in _states(file):
         for index, regimen in enumerate(file.regimen):
-            if not _holds(regimen.when, state):
+            if not holds(regimen.when, state):
                 continue
             rows.add(index)
             given = [n for n, o in enumerate(regimen.offer) if _open(file, regimen, o, state)]
@@ -90,7 +90,8 @@ def _weights(whens: list[When]) -> list[Decimal | None]:
     return [None, Decimal(70), *sorted(bounds)]
 
 
-def _holds(when: When, state: State) -> bool:
+def holds(when: When, state: State) -> bool:
+    """Whether every stated part of a condition holds."""
     return (
         state.acts_as in (when.classes or (state.acts_as,))
         and state.band in (when.bands or (state.band,))
@@ -105,7 +106,7 @@ def _holds(when: When, state: State) -> bool:
 
 def _open(file: ProtocolFile, regimen: Regimen, option: Option, state: State) -> bool:
     """Whether an option is offered to a patient of whom nothing was given and no stop holds."""
-    if not _holds(option.when, state):
+    if not holds(option.when, state):
         return False
     if file.product[option.product].route == "po":
         return True
