@@ -14,14 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from html import escape
 from typing import Any, TypeVar
 
 import msgspec
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from cards import protocol as protocols
 from cards.evidence import Answered, Evidence
 from cards.protocol import Protocol
 from service.answer import Mode, answer
@@ -41,7 +39,6 @@ from service.gather import Fetch, fetch_nothing
 from service.hooks import SERVICES, HookRequest
 from service.limit import Limiter
 from service.memory import Memory
-from service.memory.outcomes import read_outcomes
 from service.observe import (
     CONTENT_TYPE,
     Observer,
@@ -77,11 +74,17 @@ def _let_in(request: Request) -> Caller:
     return ANYONE
 
 
+def _let_nobody(request: Request) -> Caller | None:
+    """No password of the pages is set: they are for those whom ``authenticate`` lets in."""
+    return None
+
+
 @dataclass(frozen=True)
 class Service:
     """What the routes work with; made once, shared by all threads.
 
-    ``authenticate`` returns the Caller or raises NotAuthenticated; ``fetch`` asks the caller's
+    ``authenticate`` returns the Caller or raises NotAuthenticated; ``admit`` does it for pages,
+    and leaves to ``authenticate`` (None) who shows no password; ``fetch`` asks the caller's
     FHIR server; ``store`` and ``memory`` are None where nothing is kept.
     """
 
@@ -90,6 +93,7 @@ class Service:
     now: Callable[[], datetime]
     observer: Observer
     authenticate: Callable[[Request], Caller] = _let_in
+    admit: Callable[[Request], Caller | None] = _let_nobody
     fetch: Fetch = fetch_nothing
     store: Store | None = None
     memory: Memory | None = None
@@ -236,30 +240,6 @@ def add_routes(app: Flask, service: Service) -> None:
     def metrics_text() -> Response:
         return Response(metrics(), content_type=CONTENT_TYPE)
 
-    @open_to_all
-    def protocol_text() -> Response:
-        return Response(
-            protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
-        )
-
-    def outcomes() -> Response:
-        if service.memory is None:
-            raise NotReady
-        caller: Caller = g.caller
-        # A client sees its own: what another hospital does with its cards is not its business.
-        whose = None if caller.issuer is None else service.memory.whose(caller)
-        try:
-            page = read_outcomes(service.memory.reports, whose=whose).as_html()
-        except StoreDown:
-            g.line.store = "down"
-            raise NotReady from None
-        response = Response(page, mimetype="text/html")
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def start_page() -> Response:
-        return Response(_START.format(title=escape(service.protocol.title)), mimetype="text/html")
-
     route("/cds-services", cds_services)
     route("/cds-services/<service_id>", hook, "POST")
     route("/cds-services/<service_id>/feedback", feedback, "POST")
@@ -267,21 +247,6 @@ def add_routes(app: Flask, service: Service) -> None:
     route("/healthz", healthz)
     route("/readyz", readyz)
     route("/metrics", metrics_text)
-    route("/protocol", protocol_text)
-    route("/outcomes", outcomes)
-    route("/", start_page)
-
-
-_START = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Repletion</title></head><body>
-<h1>Repletion</h1>
-<p>A CDS Hooks service for magnesium replacement. Protocol: {title}.</p>
-<ul><li><a href="protocol">what it decides</a></li>
-<li><a href="outcomes">what became of its cards</a></li>
-<li><a href="cds-services">its CDS Hooks services</a></li>
-<li><a href="openapi.json">its description for machines</a></li></ul>
-</body></html>
-"""
 
 
 def _answered(
@@ -347,7 +312,10 @@ class _Door:
             return response
         view = self._app.view_functions.get(request.endpoint or "")
         if not getattr(view, "open_to_all", False):
-            caller = g.caller = self._service.authenticate(request)
+            caller = None
+            if getattr(view, "for_people", False):  # service.pages.view
+                caller = self._service.admit(request)
+            caller = g.caller = caller or self._service.authenticate(request)
             line: RequestLine = g.line
             line.client = caller.issuer
             line.tenant = caller.tenant if caller.listed else None
@@ -376,7 +344,9 @@ class _Door:
         headers["traceparent"] = trace_returned(
             line.correlation_id, request.headers.get("traceparent")
         )
-        self._allow_origin(headers)
+        view = self._app.view_functions.get(request.endpoint or "")
+        if not getattr(view, "is_page", False):  # pages are for whoever came to them
+            self._allow_origin(headers)
         line.method = request.method if request.method in _METHODS else "?"
         line.route = request.url_rule.rule if request.url_rule is not None else "?"
         line.status = response.status_code

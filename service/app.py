@@ -14,6 +14,7 @@ from service.errors import NotAuthenticated
 from service.gather import Fetch
 from service.memory import Memory, Pseudonyms, read_key
 from service.observe import Observer
+from service.pages import add_pages
 from service.protocol import load_protocol
 from service.settings import Settings
 from service.store import Store
@@ -54,6 +55,7 @@ def create_app(
         memory=memory,
     )
     add_routes(app, service)
+    add_pages(app, service)
     return app
 
 

@@ -238,7 +238,7 @@ def test_a_route_needs_authentication_unless_it_opts_out() -> None:
         path = rule.rule.replace("<service_id>", "magnesium-patient-view")
         post = "POST" in (rule.methods or ())
         response = client.post(path, json=request()) if post else client.get(path)
-        open_ = path in ("/healthz", "/readyz", "/protocol")
+        open_ = path in ("/healthz", "/readyz")
         assert response.status_code == (200 if open_ else 401), path
         if not open_:
             assert response.headers["WWW-Authenticate"] == "Bearer"

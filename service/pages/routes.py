@@ -1,0 +1,62 @@
+"""The routes for people: the pages and what they load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask, Response, request
+
+from cards import protocol as protocols
+from service.api import Service, open_to_all
+from service.errors import UnknownService
+from service.pages.asset import assets
+from service.pages.outcomes import outcomes_page
+from service.pages.view import SECURITY, for_people, html_page
+
+_YEAR = "public, max-age=31536000, immutable"
+
+
+def add_pages(app: Flask, service: Service) -> None:
+    """Gives the application its pages. After ``service.api.add_routes``, whose door they pass."""
+
+    def page(rule: str, view: Callable[..., Response], method: str = "GET") -> None:
+        view.is_page = True  # type: ignore[attr-defined]  # no other origin may read it
+        app.add_url_rule(
+            rule,
+            endpoint=f"pages.{view.__name__}",
+            view_func=view,
+            methods=[method],
+            provide_automatic_options=False,
+        )
+
+    @open_to_all
+    def static(name: str) -> Response:
+        asset = assets().get(name)
+        if asset is None:
+            raise UnknownService
+        response = Response(asset.content, mimetype=asset.mimetype)
+        response.headers.update(SECURITY)
+        response.set_etag(asset.version)
+        asked = request.args.get("v") == asset.version
+        response.headers["Cache-Control"] = _YEAR if asked else "no-cache"
+        response.make_conditional(request)  # 304 when the browser has it
+        return response
+
+    @for_people
+    def workbench() -> Response:
+        return html_page(service, "workbench.html", "Workbench")
+
+    @open_to_all
+    def protocol() -> Response:
+        return Response(
+            protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
+        )
+
+    @for_people
+    def outcomes() -> Response:
+        return outcomes_page(service)
+
+    page("/static/<name>", static)
+    page("/", workbench)
+    page("/protocol", protocol)
+    page("/outcomes", outcomes)
