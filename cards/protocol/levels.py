@@ -14,7 +14,8 @@ from itertools import groupby
 from cards.protocol.faults import first_grams, grams, rechecks
 from cards.protocol.model import FLAGS, Band, Option, ProtocolFile, Regimen, Setting, When
 from cards.protocol.reach import State, cap, holds
-from cards.protocol.spoken import condition, dose, recheck
+from cards.protocol.rows import Dose
+from cards.protocol.spoken import dose, only, recheck
 
 # The patient of whom nothing is said: neither his weight nor what he was given narrows the cap.
 WEIGHT = Decimal(70)
@@ -22,23 +23,13 @@ _URGENT = frozenset({"life", "symp"})
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """One option in a cell; ``only`` is its own condition, in words, or ""."""
-
-    regimen: str
-    text: str
-    star: bool
-    only: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Gets:
     """What a renal class gets: options with their recheck, or none and ``says``, why.
 
     ``rows`` are the numbers of the regimen rows that decide; ``recheck`` is the starred option's.
     """
 
-    given: tuple[Given, ...] = ()
+    doses: tuple[Dose, ...] = ()
     recheck: str = ""
     says: str = ""
     rows: tuple[int, ...] = ()
@@ -51,7 +42,7 @@ class Line:
     band: Band
     flags: frozenset[str]
     weight: Decimal
-    cells: tuple[Cell, ...]
+    cells: tuple[Gets, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ class Levels:
 
 def levels(file: ProtocolFile, setting: Setting) -> Levels:
     """The Levels of a file. A line that only repeats those of its parts is left out."""
-    ids = [row.id for row in file.renal]
+    ids: list[str] = [row.id for row in file.renal]
     lines = [line for band in file.band for line in _lines(file, band, setting, ids)]
     columns = [tuple(line.cells[n] for line in lines) for n in range(len(ids))]
     same = [list(group) for _, group in groupby(range(len(ids)), key=lambda n: columns[n])]
@@ -95,11 +86,7 @@ def _lines(file: ProtocolFile, band: Band, setting: Setting, ids: list[str]) -> 
 
 def _within(line: Line, other: Line) -> bool:
     """Whether a line is a part of another one: fewer flags, or no weight asked for."""
-    return (
-        line is not other
-        and line.flags <= other.flags
-        and line.weight in (other.weight, WEIGHT)
-    )
+    return line is not other and line.flags <= other.flags and line.weight in (other.weight, WEIGHT)
 
 
 def _kinds(file: ProtocolFile) -> list[tuple[frozenset[str], Decimal]]:
@@ -120,27 +107,27 @@ def _order(flags: frozenset[str]) -> tuple[int, ...]:
     return tuple(n for n, flag in enumerate(FLAGS) if flag in flags)
 
 
-def _cell(file: ProtocolFile, state: State) -> Cell:
+def _cell(file: ProtocolFile, state: State) -> Gets:
     if stop := _stop(file, state):
-        return Cell(says=stop)
+        return Gets(says=stop)
     rows: list[int] = []
     for index, row in enumerate(file.regimen):
         if not holds(row.when, state):
             continue
         rows.append(index)
         options = [found for option in row.offer if (found := _open(file, row, option, state))]
-        given = tuple(_given(file, row, option, state) for option in options)
+        doses = tuple(dose(file, option, _only(option, state)) for option in options)
         # The starred option may still be refused by what was given before: then the next row.
-        if row.else_next and any(o.star for o in row.offer) and not any(g.star for g in given):
+        if row.else_next and any(o.star for o in row.offer) and not any(d.star for d in doses):
             continue
         first = next((o for o in options if o.star), options[0] if options else None)
-        return Cell(
-            given,
+        return Gets(
+            doses,
             _recheck(file, row, first, state) if first else "",
-            "" if given else row.why,
+            "" if doses else row.why,
             tuple(rows),
         )
-    return Cell(says="nothing is suggested", rows=tuple(rows))
+    return Gets(says="nothing", rows=tuple(rows))
 
 
 def _stop(file: ProtocolFile, state: State) -> str:
@@ -155,7 +142,7 @@ def _stop(file: ProtocolFile, state: State) -> str:
         return f"H2: {file.stop['H2-unknown'].says}"
     low = state.acts_as in ("severe", "moderate", "mild")
     urgent = bool(state.flags & _URGENT) or state.acts_as == "severe"
-    if state.setting == "ambulatory" and (low and urgent or "life" in state.flags):
+    if state.setting == "ambulatory" and ((low and urgent) or "life" in state.flags):
         return f"H11: {file.stop['H11'].says}"
     return ""
 
@@ -184,15 +171,18 @@ def _facts(state: State) -> tuple[str, str, str, str, frozenset[str]]:
     return state.band, state.acts_as, state.setting, state.renal, state.flags
 
 
-def _given(file: ProtocolFile, row: Regimen, option: Option, state: State) -> Given:
-    own = When(
-        flags=tuple(flag for flag in option.when.flags if flag not in state.flags),
-        without=option.when.without,
-        weight_from=option.when.weight_from,
-        weight_to=option.when.weight_to,
+def _only(option: Option, state: State) -> str:
+    """The option's condition that the state leaves open."""
+    when = option.when
+    unmet = tuple(flag for flag in when.flags if flag not in state.flags)
+    return only(
+        When(
+            flags=unmet,
+            without=when.without,
+            weight_from=when.weight_from,
+            weight_to=when.weight_to,
+        )
     )
-    only = condition(own)
-    return Given(row.id, dose(file, option), option.star, "" if only == "always" else only)
 
 
 def _recheck(file: ProtocolFile, row: Regimen, option: Option, state: State) -> str:

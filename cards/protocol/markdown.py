@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cards.protocol.parse import Protocol
-from cards.protocol.rows import Table
+from cards.protocol.rows import Dose, Table
 from cards.protocol.sheet import Section, sheet
 
 
@@ -52,5 +52,5 @@ def _table(table: Table) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _cell(line: str | Dose) -> str:
+    return str(line).replace("|", "\\|").replace("\n", " ")

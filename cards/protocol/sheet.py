@@ -99,5 +99,7 @@ def _told_apart(sections: Iterable[Section]) -> Iterable[Section]:
     for section in sections:
         yield replace(
             section,
-            tables=tuple(replace(t, rows=tuple(own(row) for row in t.rows)) for t in section.tables),
+            tables=tuple(
+                replace(t, rows=tuple(own(row) for row in t.rows)) for t in section.tables
+            ),
         )

@@ -1,4 +1,4 @@
-"""What a protocol file's rows say, in the words of those who read them: doses, conditions, times."""
+"""What the rows of a protocol file say, in the words of their readers: doses, conditions, times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from decimal import Decimal
 
 from cards.protocol.faults import daily_mmol
 from cards.protocol.model import Band, Limit, Option, Product, ProtocolFile, When
-from cards.quantity import MG_DL_PER_MEQ_L, MG_DL_PER_MMOL_L, SaltMass, places, plain
+from cards.protocol.rows import Dose
+from cards.quantity import (
+    MG_DL_PER_MEQ_L,
+    MG_DL_PER_MMOL_L,
+    MG_MOLAR,
+    SaltMass,
+    places,
+    plain,
+)
 
 FLAGS = {
     "life": "life-threatening arrhythmia or seizure",
@@ -37,17 +45,21 @@ def amount(limit: Limit) -> str:
 
 
 def interval(band: Band, per: Decimal = Decimal(1), digits: int | None = None) -> str:
-    """``> 1.20 and < 1.50``; divided by ``per``, to so many ``digits``."""
+    """``1.20 < Mg < 1.50``; divided by ``per``, to so many ``digits``."""
 
     def number(bound: Decimal) -> str:
         return str(bound) if digits is None else places(bound / per, digits)
 
-    parts = []
-    if band.low is not None:
-        parts.append(f"{'>=' if band.low_inclusive else '>'} {number(band.low)}")
-    if band.high is not None:
-        parts.append(f"{'<=' if band.high_inclusive else '<'} {number(band.high)}")
-    return " and ".join(parts)
+    if band.low is None or band.high is None:
+        if band.high is not None:
+            return f"Mg {'≤' if band.high_inclusive else '<'} {number(band.high)}"
+        return (
+            "any"
+            if band.low is None
+            else f"Mg {'≥' if band.low_inclusive else '>'} {number(band.low)}"
+        )
+    below, above = "≤" if band.low_inclusive else "<", "≤" if band.high_inclusive else "<"
+    return f"{number(band.low)} {below} Mg {above} {number(band.high)}"
 
 
 def mmol_l(band: Band) -> str:
@@ -72,36 +84,75 @@ def condition(when: When) -> str:
     return "; ".join(part for part in parts if part) or "always"
 
 
-def dose(file: ProtocolFile, option: Option) -> str:
-    """``magnesium sulfate 2 g (8.1 mmol, 16.2 mEq) over 20 min = 100 mg/min IV``"""
+def dose(file: ProtocolFile, option: Option, only: str | None = None) -> Dose:
+    """``magnesium sulfate 2 g IV over 20 min``, its amounts, and its condition or ``only``."""
     product = file.product[option.product]
-    if product.route == "iv":
-        text = f"{product.substance} {_infusion(option.dose, option.minutes or 1)} IV"
-        if option.then_dose is not None:
-            text += f", then {_infusion(option.then_dose, option.then_minutes or 1)}"
-        return text
-    if product.route == "im":
-        return (
-            f"{product.substance} {plain(option.dose)} g ({_contents(option.dose)}) IM every "
-            f"{option.every_hours} h, {option.count} doses"
-        )
-    often = "at night" if option.at_night and option.per_day == 1 else f"{option.per_day} a day"
-    basis = "" if product.salt == "oxide" else " elemental"
-    mmol = daily_mmol(file, option)
-    return (
-        f"{product.substance} {plain(option.dose)} mg{basis} {often} "
-        f"({places(mmol, 1)} mmol, {places(mmol * 2, 1)} mEq a day)"
+    stated = condition(option.when)
+    own = ("" if stated == "always" else stated) if only is None else only
+    text, amounts = {"iv": _intravenous, "im": _intramuscular, "po": _oral}[product.route](
+        file, option
     )
+    return Dose(f"{product.substance} {text}", amounts, option.product, option.star, own)
 
 
-def _infusion(grams: Decimal, minutes: int) -> str:
-    rate = places(grams * 1000 / minutes, 1)
-    return f"{plain(grams)} g ({_contents(grams)}) over {minutes} min = {rate} mg/min"
+def _intravenous(file: ProtocolFile, option: Option) -> tuple[str, str]:
+    minutes = option.minutes or 1
+    text = f"{plain(option.dose)} g IV over {minutes} min"
+    amounts = _infused(option.dose, minutes)
+    if option.then_dose is not None:
+        then = option.then_minutes or 1
+        text += f", then {plain(option.then_dose)} g over {then} min"
+        amounts += f", then {_infused(option.then_dose, then)}"
+    return text, amounts
+
+
+def _intramuscular(file: ProtocolFile, option: Option) -> tuple[str, str]:
+    count = option.count or 1
+    text = f"{plain(option.dose)} g IM every {option.every_hours} h, {count} doses"
+    each = _contents(option.dose)
+    return text, f"{each} each; in all {plain(option.dose * count)} g"
+
+
+def _oral(file: ProtocolFile, option: Option) -> tuple[str, str]:
+    product = file.product[option.product]
+    basis = "" if product.salt == "oxide" else " elemental"
+    night = option.at_night and option.per_day == 1
+    often = "at night" if night else _often(option.per_day or 1)
+    mmol = daily_mmol(file, option)
+    elemental = places(mmol * MG_MOLAR, 0)
+    amounts = f"{places(mmol, 1)} mmol, {places(mmol * 2, 1)} mEq, {elemental} mg elemental a day"
+    return f"{plain(option.dose)} mg{basis} {often}", amounts
+
+
+def _often(per_day: int) -> str:
+    return {1: "once daily", 2: "twice daily"}.get(per_day, f"{per_day} times a day")
+
+
+def _infused(grams: Decimal, minutes: int) -> str:
+    return f"{_contents(grams)}, {places(grams * 1000 / minutes, 1)} mg/min"
 
 
 def _contents(grams: Decimal) -> str:
     salt = SaltMass(grams * 1000, "sulfate")
     return f"{places(salt.mmol, 1)} mmol, {places(salt.meq, 1)} mEq"
+
+
+def only(when: When) -> str:
+    """An option's own condition in words: ``40 to 50 kg``, ``not with anticoagulant``."""
+    low, high = when.weight_from, when.weight_to
+    weight = ""
+    if low is not None and high is not None:
+        weight = f"{plain(low)} to {plain(high)} kg"
+    elif low is not None:
+        weight = f"from {plain(low)} kg"
+    elif high is not None:
+        weight = f"up to {plain(high)} kg"
+    parts = [
+        weight,
+        f"with {flags(when.flags)}" if when.flags else "",
+        f"not with {flags(when.without, 'or')}" if when.without else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def strength(product: Product) -> str:
@@ -123,6 +174,6 @@ def recheck(text: str) -> str:
     return f"{match[2]} {_SPANS[match[3]]} after the {match[1]}"
 
 
-def flags(names: Iterable[str]) -> str:
-    """The flags in words, in the order in which a file names them."""
-    return " and ".join(FLAGS[name] for name in FLAGS if name in set(names))
+def flags(names: Iterable[str], joint: str = "and") -> str:
+    """Flags in words."""
+    return f" {joint} ".join(text for name, text in FLAGS.items() if name in set(names))

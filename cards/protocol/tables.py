@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from cards import codes
 from cards.protocol.anchors import anchor
 from cards.protocol.faults import limits
-from cards.protocol.levels import Cell as Given
-from cards.protocol.levels import Levels, levels
-from cards.protocol.model import Cited, Option, ProtocolFile, Rule, Setting
+from cards.protocol.levels import Gets, Levels, levels
+from cards.protocol.model import Cited, ProtocolFile, Rule, Setting
 from cards.protocol.parse import Protocol
 from cards.protocol.rows import Cell, Column, Kind, Row, Table, cell
 from cards.protocol.spoken import (
@@ -178,7 +177,7 @@ def _levels(file: ProtocolFile, found: Levels) -> Table:
                 (
                     (name,),
                     (", ".join(about) or "nothing else",),
-                    *(_given(given) for given in line.cells),
+                    *(_gets(gets) for gets in line.cells),
                 ),
             )
         )
@@ -186,18 +185,13 @@ def _levels(file: ProtocolFile, found: Levels) -> Table:
         ("level", "name"), "the patient has", *((", ".join(ids), "dose") for ids in found.columns)
     )
     where = {"inpatient": "Inpatients, emergency, observation", "ambulatory": "Outpatients"}
-    return Table(where[found.setting], columns, tuple(rows))
+    return Table(where[found.setting], columns, tuple(rows), grouped=True)
 
 
-def _given(given: Given) -> Cell:
-    lines = [_option(option.text, option.only, star=option.star) for option in given.given]
-    after = f"magnesium again: {given.recheck}" if given.recheck else ""
-    says = f"no drug: {given.says}" if given.says else ""
-    return cell(*lines, after, says)
-
-
-def _option(text: str, only: str, *, star: bool) -> str:
-    return f"{'★ ' if star else ''}{text}{f' [{only}]' if only else ''}"
+def _gets(gets: Gets) -> Cell:
+    after = f"magnesium again: {gets.recheck}" if gets.recheck else ""
+    says = f"no drug: {gets.says}" if gets.says else ""
+    return (*gets.doses, *cell(after, says))
 
 
 def kidney(file: ProtocolFile) -> Table:
@@ -249,10 +243,6 @@ def stops(file: ProtocolFile) -> Table:
 
 
 def regimens(file: ProtocolFile) -> Table:
-    def option(found: Option) -> str:
-        only = condition(found.when)
-        return _option(dose(file, found), "" if only == "always" else only, star=found.star)
-
     rows = (
         Row(
             anchor("regimen", row.id),
@@ -260,7 +250,7 @@ def regimens(file: ProtocolFile) -> Table:
                 (str(index),),
                 (row.id,),
                 (condition(row.when),),
-                cell(*(option(found) for found in row.offer)) or ("nothing",),
+                tuple(dose(file, option) for option in row.offer) or ("nothing",),
                 cell("the next row" if row.else_next else ""),
                 *_basis(row),
             ),
@@ -341,8 +331,12 @@ def rules(file: ProtocolFile) -> Iterator[Table]:
         rows = (
             Row(
                 anchor("rule", name),
-                ((name,), (file.rule[name].title,), _indicator(file.rule[name]))
-                + _basis(file.rule[name]),
+                (
+                    (name,),
+                    (file.rule[name].title,),
+                    _indicator(file.rule[name]),
+                    *_basis(file.rule[name]),
+                ),
             )
             for name in names
         )
@@ -370,8 +364,12 @@ def drugs(protocol: Protocol) -> Iterator[Table]:
         changed = (
             Row(
                 anchor("drug_list", index),
-                ((row.group,), cell(", ".join(row.adds)), cell(", ".join(row.removes)))
-                + _basis(row),
+                (
+                    (row.group,),
+                    cell(", ".join(row.adds)),
+                    cell(", ".join(row.removes)),
+                    *_basis(row),
+                ),
             )
             for index, row in enumerate(file.drug_list)
         )
