@@ -85,7 +85,8 @@ class Service:
 
     ``authenticate`` returns the Caller or raises NotAuthenticated; ``admit`` does it for pages,
     and leaves to ``authenticate`` (None) who shows no password; ``fetch`` asks the caller's
-    FHIR server; ``store`` and ``memory`` are None where nothing is kept.
+    FHIR server; ``store`` and ``memory`` are None where nothing is kept; ``protocols`` are those
+    that clients bring, beside ``protocol``.
     """
 
     settings: Settings
@@ -97,6 +98,7 @@ class Service:
     fetch: Fetch = fetch_nothing
     store: Store | None = None
     memory: Memory | None = None
+    protocols: tuple[Protocol, ...] = ()
     limiter: Limiter = field(init=False)
     origins: frozenset[str] = field(init=False)
 

@@ -47,7 +47,7 @@ def sheet(protocol: Protocol) -> Sheet:
             "levels",
             "What happens at each level",
             (tables.results(file), *tables.site_codes(file), tables.LEVELS),
-            (tables.bands(file), *tables.levels_(file)),
+            (tables.bands(file), *tables.levels_(file), tables.flags_(file)),
         ),
         Section("kidney", "Renal classes", (tables.KIDNEY,), (tables.kidney(file),)),
         Section("stops", "Hard stops", (tables.STOPS,), (tables.stops(file),)),

@@ -71,15 +71,14 @@ def meq_l(band: Band) -> str:
 
 
 def condition(when: When) -> str:
-    """``moderate, mild; noent; inpatient; R0``; ``always`` for no condition."""
+    """``moderate, mild; enteral route out; inpatient; R0``; ``always`` for no condition."""
     parts = [
         ", ".join(f"band {name}" for name in when.bands) or ", ".join(when.classes),
-        ", ".join(when.flags),
-        ", ".join(f"not {flag}" for flag in when.without),
+        flags(when.flags),
+        f"not with {flags(when.without, 'or')}" if when.without else "",
         ", ".join(when.settings),
         ", ".join(when.renal),
-        "" if when.weight_from is None else f"from {plain(when.weight_from)} kg",
-        "" if when.weight_to is None else f"to {plain(when.weight_to)} kg",
+        _weight(when),
     ]
     return "; ".join(part for part in parts if part) or "always"
 
@@ -139,20 +138,34 @@ def _contents(grams: Decimal) -> str:
 
 def only(when: When) -> str:
     """An option's own condition in words: ``40 to 50 kg``, ``not with anticoagulant``."""
-    low, high = when.weight_from, when.weight_to
-    weight = ""
-    if low is not None and high is not None:
-        weight = f"{plain(low)} to {plain(high)} kg"
-    elif low is not None:
-        weight = f"from {plain(low)} kg"
-    elif high is not None:
-        weight = f"up to {plain(high)} kg"
     parts = [
-        weight,
-        f"with {flags(when.flags)}" if when.flags else "",
+        _weight(when),
+        flags(when.flags),
         f"not with {flags(when.without, 'or')}" if when.without else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _weight(when: When) -> str:
+    low, high = when.weight_from, when.weight_to
+    if low is not None and high is not None:
+        return f"{plain(low)} to {plain(high)} kg"
+    if low is not None:
+        return f"from {plain(low)} kg"
+    return "" if high is None else f"up to {plain(high)} kg"
+
+
+def clearance(file: ProtocolFile, id_: str) -> str:
+    """``R1 (30 to < 60 mL/min)``"""
+    starts: dict[str, Decimal] = {row.id: row.start for row in file.renal if row.start is not None}
+    low = starts.get(id_)
+    if id_ in ("R4", "RU"):
+        return f"{id_} ({'dialysis' if id_ == 'R4' else 'not known'})"
+    if low is None:
+        return f"{id_} (< {plain(min(starts.values()))} mL/min)"
+    above = [start for start in starts.values() if start > low]
+    bounds = f"{plain(low)} to < {plain(min(above))}" if above else f"≥ {plain(low)}"
+    return f"{id_} ({bounds} mL/min)"
 
 
 def strength(product: Product) -> str:

@@ -12,7 +12,9 @@ from cards.protocol.model import Cited, ProtocolFile, Rule, Setting
 from cards.protocol.parse import Protocol
 from cards.protocol.rows import Cell, Column, Kind, Row, Table, cell
 from cards.protocol.spoken import (
+    FLAGS,
     amount,
+    clearance,
     condition,
     dose,
     flags,
@@ -151,8 +153,8 @@ def bands(file: ProtocolFile) -> Table:
     columns = _columns(
         ("band", "name"),
         ("magnesium", "number"),
-        ("the same in mmol/L", "number"),
-        ("in mEq/L", "number"),
+        "in mmol/L",
+        "in mEq/L",
         "acts as",
         ("indicator", "indicator"),
     )
@@ -182,7 +184,9 @@ def _levels(file: ProtocolFile, found: Levels) -> Table:
             )
         )
     columns = _columns(
-        ("level", "name"), "the patient has", *((", ".join(ids), "dose") for ids in found.columns)
+        ("level", "name"),
+        "the patient has",
+        *((", ".join(clearance(file, id_) for id_ in ids), "dose") for ids in found.columns),
     )
     where = {"inpatient": "Inpatients, emergency, observation", "ambulatory": "Outpatients"}
     return Table(where[found.setting], columns, tuple(rows), grouped=True)
@@ -192,6 +196,37 @@ def _gets(gets: Gets) -> Cell:
     after = f"magnesium again: {gets.recheck}" if gets.recheck else ""
     says = f"no drug: {gets.says}" if gets.says else ""
     return (*gets.doses, *cell(after, says))
+
+
+def flags_(file: ProtocolFile) -> Table:
+    """What makes a patient different, as the core finds it."""
+    limit = file.limit
+    long, wide = limit.qtc_long, limit.qrs_wide
+    meanings = {
+        "life": f"torsades or polymorphic VT at any level that is not high; another ventricular "
+        f"tachycardia with a pulse or a seizure at a low one; within {amount(limit.new_event)} or "
+        "of this encounter",
+        "symp": f"tetany, carpopedal or laryngeal spasm, or QTc of {amount(long)} or more "
+        f"({amount(limit.qtc_wide_allowance)} more with a QRS of {amount(wide)} or more, or paced)",
+        "risk": "digoxin, a strong QT drug or haloperidol IV; two known-risk QT drugs, or one with "
+        f"potassium below {amount(limit.potassium_low)}; QTc of {amount(limit.qtc_borderline)} or "
+        "more; earlier VT or torsades; acute coronary syndrome in this encounter; potassium below "
+        f"{amount(limit.potassium_urgent)}",
+        "noent": "ileus, vomiting, intolerance of oral magnesium",
+        "giloss": "short bowel, ileostomy, high-output stoma, chronic diarrhoea",
+        "oral-first-step": "oral magnesium was running before the result, below "
+        f"{amount(limit.oral_full_dose)} a day",
+        "oral-full-dose": "oral magnesium was running before the result, "
+        f"{amount(limit.oral_full_dose)} a day or more",
+        "anticoagulant": "an anticoagulant is active",
+        "platelets-low": f"platelets below {amount(limit.platelets)}",
+    }
+    rows = (
+        Row(anchor("flag", name), ((words,), (name,), (meanings[name],)))
+        for name, words in FLAGS.items()
+    )
+    columns = _columns(("the patient has", "name"), "in the file", "when")
+    return Table("What the patient may have", columns, tuple(rows))
 
 
 def kidney(file: ProtocolFile) -> Table:

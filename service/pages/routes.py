@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from flask import Flask, Response, request
 
-from cards import protocol as protocols
 from service.api import Service, open_to_all
 from service.errors import UnknownService
 from service.pages.asset import assets
 from service.pages.outcomes import outcomes_page
+from service.pages.protocol import ProtocolPage
 from service.pages.view import SECURITY, for_people, html_page
 
 _YEAR = "public, max-age=31536000, immutable"
@@ -18,6 +18,8 @@ _YEAR = "public, max-age=31536000, immutable"
 
 def add_pages(app: Flask, service: Service) -> None:
     """Gives the application its pages. After ``service.api.add_routes``, whose door they pass."""
+
+    protocol_page = ProtocolPage(service)
 
     def page(rule: str, view: Callable[..., Response], method: str = "GET") -> None:
         view.is_page = True  # type: ignore[attr-defined]  # no other origin may read it
@@ -48,9 +50,7 @@ def add_pages(app: Flask, service: Service) -> None:
 
     @open_to_all
     def protocol() -> Response:
-        return Response(
-            protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
-        )
+        return protocol_page.answer()
 
     @for_people
     def outcomes() -> Response:

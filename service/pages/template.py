@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from cards.protocol import anchor
 from service.pages.asset import assets
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.globals["anchor"] = anchor
     made.globals["asset"] = lambda name: assets()[name].link
     return made
 
