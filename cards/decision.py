@@ -42,9 +42,9 @@ class Decision:
     def worst(self) -> Indicator | None:
         return self.plan.indicator if self.plan is not None else None
 
-    def response(self) -> bytes:
-        """The CDS Hooks response as JSON."""
-        return response_json(self.plan, self.assessment, self.protocol)
+    def response(self, page: str | None = None) -> bytes:
+        """The CDS Hooks response as JSON; its cards link to the protocol's ``page`` if given."""
+        return response_json(self.plan, self.assessment, self.protocol, page)
 
     def stages(self) -> tuple[Stage, ...]:
         """Every stage in words."""

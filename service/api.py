@@ -179,6 +179,7 @@ def add_routes(app: Flask, service: Service) -> None:
             answered=None if memory is None else _answered(memory, caller, protocol),
             mode=line.mode,
             clock=settings.clock,
+            page=settings.base_url and f"{settings.base_url}/protocol",
         )
         decision, evidence = given.decision, given.evidence
         line.protocol = given.protocol.hash[:12]

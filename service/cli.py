@@ -132,11 +132,32 @@ def check(file: str | None) -> None:
 
 @protocol.command()
 @click.argument("file", required=False)
-def show(file: str | None) -> None:
-    """Print a protocol FILE (default: the profile that is set) as Markdown."""
-    from cards.protocol import show as rendered
+@click.option("--html", "as_html", is_flag=True, help="As a page that needs nothing else.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of standard output.",
+)
+def show(file: str | None, as_html: bool, out: Path | None) -> None:
+    """Print a protocol FILE (default: the profile that is set) as Markdown or as a page."""
+    shown = _protocol(file)
+    if as_html:
+        from service.pages.sheet import standalone
+        from service.pages.view import software_version
 
-    click.echo(rendered(_protocol(file)))
+        text = standalone(shown, datetime.now(UTC).date(), software_version())
+    else:
+        from cards.protocol import show as rendered
+
+        text = rendered(shown)
+    if out is None:
+        click.echo(text, nl=not as_html)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _Refusal(f"{out}: {error.strerror}") from None
+    click.echo(f"{out} written")
 
 
 @protocol.command()

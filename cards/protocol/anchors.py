@@ -6,6 +6,8 @@ import re
 
 from cards.protocol.model import ProtocolFile
 
+# What could not be read and therefore blocks, as cards name it (protocol section 0).
+UNREAD = ("conditions", "medications")
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -15,13 +17,18 @@ def anchor(table: str, name: object) -> str:
 
 
 def cited_anchor(file: ProtocolFile, cited: str) -> str:
-    """The place of what a card names under "Rules": a rule, a stop or a regimen.
+    """The place of what a card names under "Rules": a rule, a stop, a regimen, or what was not
+    read.
 
     Where a rule and a regimen share a name (``severe``) it is the rule's. Raises KeyError.
     """
-    for table, names in (("rule", set(file.rule)), ("stop", set(file.stop))):
+    tables = {
+        "rule": set(file.rule),
+        "stop": set(file.stop),
+        "unread": set(UNREAD),
+        "regimen": {row.id for row in file.regimen},
+    }
+    for table, names in tables.items():
         if cited in names:
             return anchor(table, cited)
-    if cited not in {row.id for row in file.regimen}:
-        raise KeyError(cited)
-    return anchor("regimen", cited)
+    raise KeyError(cited)

@@ -15,7 +15,7 @@ from cards.protocol.faults import first_grams, grams, rechecks
 from cards.protocol.model import FLAGS, Band, Option, ProtocolFile, Regimen, Setting, When
 from cards.protocol.reach import State, cap, holds
 from cards.protocol.rows import Dose
-from cards.protocol.spoken import dose, only, recheck
+from cards.protocol.spoken import amount, dose, only, recheck
 
 # The patient of whom nothing is said: neither his weight nor what he was given narrows the cap.
 WEIGHT = Decimal(70)
@@ -116,7 +116,7 @@ def _cell(file: ProtocolFile, state: State) -> Gets:
             continue
         rows.append(index)
         options = [found for option in row.offer if (found := _open(file, row, option, state))]
-        doses = tuple(dose(file, option, _only(option, state)) for option in options)
+        doses = tuple(dose(file, option, _only(file, option, state)) for option in options)
         # The starred option may still be refused by what was given before: then the next row.
         if row.else_next and any(o.star for o in row.offer) and not any(d.star for d in doses):
             continue
@@ -136,6 +136,8 @@ def _stop(file: ProtocolFile, state: State) -> str:
         return f"H2: {file.stop['H2'].says}"
     if state.acts_as in ("high", "toxic"):
         return f"H3: {file.stop['H3'].says}"
+    if state.acts_as == "normal" and state.setting == "inpatient" and "life" not in state.flags:
+        return "a normal level is not treated"
     relaxed = any(row.stop == "RU" for row in file.relaxed)
     exempt = "life" in state.flags and file.stop["H2-unknown"].life_exempt
     if state.renal == "RU" and not relaxed and not exempt:
@@ -171,8 +173,13 @@ def _facts(state: State) -> tuple[str, str, str, str, frozenset[str]]:
     return state.band, state.acts_as, state.setting, state.renal, state.flags
 
 
-def _only(option: Option, state: State) -> str:
+def _only(file: ProtocolFile, option: Option, state: State) -> str:
     """The option's condition that the state leaves open."""
+    if state.acts_as == "normal" and "life" not in state.flags:
+        return (
+            f"only after intravenous magnesium within {amount(file.limit.maintenance_window)}, "
+            "while a cause persists and no oral magnesium is active"
+        )
     when = option.when
     unmet = tuple(flag for flag in when.flags if flag not in state.flags)
     return only(

@@ -50,7 +50,7 @@ def sheet(protocol: Protocol) -> Sheet:
             (tables.bands(file), *tables.levels_(file), tables.flags_(file)),
         ),
         Section("kidney", "Renal classes", (tables.KIDNEY,), (tables.kidney(file),)),
-        Section("stops", "Hard stops", (tables.STOPS,), (tables.stops(file),)),
+        Section("stops", "Hard stops", (tables.STOPS,), (tables.stops(file), tables.unread(file))),
         Section(
             "regimens",
             "Regimens: the first row that holds decides",

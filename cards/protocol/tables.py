@@ -277,6 +277,34 @@ def stops(file: ProtocolFile) -> Table:
     return Table("", (*columns, *_BASIS), tuple(rows))
 
 
+def unread(file: ProtocolFile) -> Table:
+    """What a need that was asked for and not obtained does (protocol section 0)."""
+    cap = amount(file.limit.unknown_weight_iv)
+    relaxed = {row.stop for row in file.relaxed}
+    weight = "no limit by weight" if "weight-unknown" in relaxed else f"at most {cap} IV in 24 h"
+    renal = (
+        "treated as class RU says"
+        if "RU" in relaxed
+        else "no drug (H2), but for the emergency dose"
+    )
+    effects = {
+        "patient": "no decision (HTTP 412)",
+        "magnesium": "no drug; the card says so and suggests the level",
+        "conditions": "no IV and no IM: heart block, neuromuscular disease and pregnancy were "
+        "not checked; oral magnesium is offered",
+        "medications": "orders alone: no IV and no IM; orders and administrations: no drug",
+        "administrations": "the drug is offered; orders count for the cap; the card says to check "
+        "the record",
+        "creatinine": f"neither creatinine nor eGFR: {renal}",
+        "weight": weight,
+        "encounter": "treated as an inpatient, and the card says so",
+        "others": "potassium, calcium, albumin, QTc: their lines are left out and named",
+    }
+    rows = (Row(anchor("unread", name), ((name,), (effect,))) for name, effect in effects.items())
+    columns = _columns(("not read", "name"), "what it does")
+    return Table("What could not be read", columns, tuple(rows))
+
+
 def regimens(file: ProtocolFile) -> Table:
     rows = (
         Row(

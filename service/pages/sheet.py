@@ -25,11 +25,13 @@ _CUT = "<!-- the ledger -->"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page of one protocol, but for the ledger in its middle."""
+    """The page of one protocol, but for the ledger in its middle. ``address`` is where it is,
+    "" for a file."""
 
     head: str
     tail: str
     items: tuple[Item, ...]
+    address: str
 
     def text(self, asked: Filter, hidden: Mapping[str, str] | None = None) -> str:
         """The page with the statements that are not asked for hidden.
@@ -45,11 +47,14 @@ class Page:
             choices=CHOICES,
             counts=counts(self.items),
             hidden=hidden or {},
+            address=self.address,
         )
         return self.head + ledger + self.tail
 
 
-def made(protocol: Protocol, *, today: date, software: str, **frame: Any) -> Page:
+def made(
+    protocol: Protocol, *, today: date, software: str, address: str = "protocol", **frame: Any
+) -> Page:
     """The Page of a protocol on a day: from the day after its review is due on it says so.
 
     ``frame`` goes to the template as it is.
@@ -69,7 +74,7 @@ def made(protocol: Protocol, *, today: date, software: str, **frame: Any) -> Pag
         **frame,
     )
     head, _, tail = text.partition(_CUT)
-    return Page(head, tail, items(protocol, anchors))
+    return Page(head, tail, items(protocol, anchors), address)
 
 
 def _remarks(protocol: Protocol, today: date) -> tuple[str, ...]:
@@ -113,6 +118,7 @@ def standalone(protocol: Protocol, today: date, software: str) -> str:
         protocol,
         today=today,
         software=software,
+        address="",
         frame="protocol_file.html",
         here="Protocol",
         style=Markup(style),  # noqa: S704  # ours
