@@ -338,7 +338,7 @@ def test_readiness_reports_an_overdue_review() -> None:
 def test_pages_for_people(bench: Bench) -> None:
     assert b"Repletion" in bench.client.get("/").data
     protocol = bench.client.get("/protocol")
-    assert protocol.content_type == "text/markdown; charset=utf-8"
+    assert protocol.content_type == "text/html; charset=utf-8"
     assert protocol.data
 
 
