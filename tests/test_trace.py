@@ -228,10 +228,12 @@ def test_the_course_holds_what_was_given_and_ordered() -> None:
 
 
 def test_more_facts_are_named() -> None:
-    facts = {
-        f.label: f.line for f in traced("Mg 1.1 mg/dL | sex female | condition: pregnancy").facts
-    }
-    assert "pregnancy" in facts
+    chart = decided("patient-view", "Mg 1.1 mg/dL | sex female | condition: pregnancy").chart
+    chart = replace(chart, fe_mg=Decimal("3.24"), intolerance="magnesium oxide")
+    found = {f.label: f.line for f in read_facts(chart)}
+    assert "pregnancy" in found
+    assert found["fractional excretion of magnesium"].endswith(": 3.2 %")
+    assert found["intolerance"] == "intolerance: magnesium oxide"
 
 
 def test_what_is_hushed_says_so() -> None:
