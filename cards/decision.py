@@ -14,7 +14,7 @@ from cards.orders import Orders, draft_medications, read_drafts, relevant, relis
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
 from cards.quiet import hush
-from cards.trace import Stage, trace
+from cards.trace import Stage, Trace, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,15 @@ class Decision:
         """The CDS Hooks response as JSON; its cards link to the protocol's ``page`` if given."""
         return response_json(self.plan, self.assessment, self.protocol, page)
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Every stage in words."""
+    def trace(self) -> Trace:
+        """Every stage, each fact and finding with its source."""
         return trace(
             self.evidence, self.assessment, self.shown, self.hushed, self.plan, self.protocol
         )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Every stage in words."""
+        return self.trace().stages()
 
 
 def needs_patient(orders: Orders) -> bool:

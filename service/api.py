@@ -160,7 +160,7 @@ def add_routes(app: Flask, service: Service) -> None:
         app.add_url_rule(rule, view_func=view, methods=[method], provide_automatic_options=False)
 
     def cds_services() -> Response:
-        return _json(service.discovery(g.caller))
+        return json_answer(service.discovery(g.caller))
 
     def hook(service_id: str) -> Response:
         if service_id not in SERVICES:
@@ -171,12 +171,12 @@ def add_routes(app: Flask, service: Service) -> None:
         protocol = service.protocol_of(caller)
         line.mode = service.mode_of(caller)
         given = answer(
-            _body(line, settings.max_body),
+            body_of(line, settings.max_body),
             service_id,
             service.now(),
             protocol,
             fetch=service.fetch,
-            answered=None if memory is None else _answered(memory, caller, protocol),
+            answered=None if memory is None else answered_by(memory, caller, protocol),
             mode=line.mode,
             clock=settings.clock,
             page=settings.base_url and f"{settings.base_url}/protocol",
@@ -191,7 +191,7 @@ def add_routes(app: Flask, service: Service) -> None:
         service.observer.unread([lost.need for lost in evidence.unread])
         if memory is not None:
             memory.remember(given, caller, line.mode, line.correlation_id)
-        response = _json(given.body)
+        response = json_answer(given.body)
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -199,7 +199,7 @@ def add_routes(app: Flask, service: Service) -> None:
         line: RequestLine = g.line
         if service_id in SERVICES:
             line.service = service_id
-        taken = read_feedback(_body(line, service.settings.max_body), service_id)
+        taken = read_feedback(body_of(line, service.settings.max_body), service_id)
         if service.memory is not None:
             try:
                 service.memory.take(taken, g.caller, line.correlation_id)
@@ -210,19 +210,19 @@ def add_routes(app: Flask, service: Service) -> None:
         service.observer.feedback(service_id, [item.outcome for item in taken.items])
         if taken.bad:
             raise BadRequest(*taken.bad)
-        return _json(b"{}")
+        return json_answer(b"{}")
 
     def openapi_json() -> Response:
-        return _json(service.openapi)
+        return json_answer(service.openapi)
 
     @open_to_all
     def healthz() -> Response:
-        return _json(b'{"status":"ok"}')
+        return json_answer(b'{"status":"ok"}')
 
     @open_to_all
     def readyz() -> Response:
         protocol = service.protocol
-        return _json(
+        return json_answer(
             msgspec.json.encode(
                 {
                     "status": "ready",
@@ -252,20 +252,22 @@ def add_routes(app: Flask, service: Service) -> None:
     route("/metrics", metrics_text)
 
 
-def _answered(
+def answered_by(
     memory: Memory, caller: Caller, protocol: Protocol
 ) -> Callable[[HookRequest, Evidence], Sequence[Answered]]:
+    """How ``service.answer`` looks up what a caller answered to earlier cards."""
+
     def answered(request: HookRequest, evidence: Evidence) -> Sequence[Answered]:
         return memory.answered(caller, request, evidence, protocol)
 
     return answered
 
 
-def _json(body: bytes, status: int = 200) -> Response:
+def json_answer(body: bytes, status: int = 200) -> Response:
     return Response(body, status, content_type=JSON)
 
 
-def _body(line: RequestLine, most: int) -> bytes:
+def body_of(line: RequestLine, most: int) -> bytes:
     if request.mimetype not in _JSON_TYPES or request.headers.get("Content-Encoding"):
         raise WrongContentType
     try:
@@ -336,7 +338,7 @@ class _Door:
         _drain(_DRAINED * most if isinstance(answered, TooLarge) else min(_UNREAD, most))
         if isinstance(answered, Unexpected):
             line.error, line.where = type(error).__name__, where(error)
-        response = _json(answered.outcome(), answered.status)
+        response = json_answer(answered.outcome(), answered.status)
         response.headers.update(answered.headers())
         return response
 

@@ -14,7 +14,7 @@ from service.errors import NotAuthenticated
 from service.gather import Fetch
 from service.memory import Memory, Pseudonyms, read_key
 from service.observe import Observer
-from service.pages import add_pages
+from service.pages import Gate, add_pages
 from service.protocol import load_protocol
 from service.settings import Settings
 from service.store import Store
@@ -52,6 +52,7 @@ def create_app(
         now=now,
         observer=observer,
         authenticate=_authenticate(settings, clients, store, now),
+        admit=Gate(settings).admit,
         fetch=fetch or Ehr(hosts, settings.fhir_deadline_s, witness=observer),
         store=store,
         memory=memory,

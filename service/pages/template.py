@@ -7,8 +7,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from cards.phrase import moment
 from cards.protocol import anchor
+from cards.quantity import places
 from service.pages.asset import assets
+from service.pages.markdown import html_of, line_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,6 +32,7 @@ def environment() -> Environment:
     )
     made.globals["anchor"] = anchor
     made.globals["asset"] = lambda name: assets()[name].link
+    made.globals |= {"html_of": html_of, "line_of": line_of, "figure": places, "clock": moment}
     return made
 
 
