@@ -183,7 +183,8 @@ def new(file: Path, name: str | None, short: bool) -> None:
 @click.option("--correlation", metavar="ID", help="Tell what one call said, and why.")
 def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
     """What became of the cards: shown, accepted, overridden, ignored."""
-    from service.memory.outcomes import explain_call, read_outcomes
+    from service.memory.explain import explain_call
+    from service.memory.outcomes import Asked, read_outcomes
 
     with _store() as store:
         if correlation is not None:
@@ -193,7 +194,7 @@ def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
             click.echo("\n".join(lines))
             return
         since = None if days is None else datetime.now(UTC) - timedelta(days=days)
-        found = read_outcomes(store.waiting(600.0), since)
+        found = read_outcomes(store.waiting(600.0), Asked(since))
         click.echo(found.as_csv() if as_csv else found.as_text(), nl=not as_csv)
 
 
