@@ -136,7 +136,7 @@ def test_what_the_page_says_is_what_the_store_has(one: Instance) -> None:
     links = {e.attributes["href"] for e in read.all("a")}
     assert {"protocol#stop-H10", "protocol#rule-D4"} <= links
     for part in ("service", "tenant", "protocol"):
-        assert read.all("div", **{"aria-label": f"By {part}"})
+        assert read.all("div", **{"aria-label": f"By {part}, table"})
 
 
 def test_small_numbers_are_told_as_they_are(one: Instance) -> None:

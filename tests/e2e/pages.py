@@ -7,9 +7,17 @@ dark, at 360 px and 1440 px, with axe-core, for console errors and for requests 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
 
 from playwright.sync_api import Page
+
+from service.fixture import read_fixture
+
+HOOKS = Path(__file__).parents[2] / "fixtures" / "hooks"
+_TITLE = "Magnesium repletion in adults, standard"
 
 
 def _as_it_comes(page: Page) -> None:
@@ -26,6 +34,44 @@ class Case:
     prepare: Callable[[Page], None] = _as_it_comes
 
 
+def _with_cards(page: Page) -> None:
+    """Cards of several kinds, one of them answered; then the page again, all of it open."""
+    base = page.url.split("outcomes")[0]
+    for name in ("severe-patient-view", "mild-ambulatory", "sixteen-grams-at-sign"):
+        fixture = read_fixture((HOOKS / f"{name}.json").read_bytes())
+        assert fixture is not None
+        now = datetime.now(UTC)
+        # A server of its own, so that what is answered here is quiet nowhere else.
+        own = {"hookInstance": str(uuid4()), "fhirServer": "https://outcomes.example.org"}
+        body = replace(fixture, request=fixture.request | own).body(now)
+        service = f"{base}cds-services/{fixture.service}"
+        json_ = {"Content-Type": "application/json"}
+        cards = page.request.post(service, data=body, headers=json_).json()["cards"]
+        item = {"outcome": "overridden", "outcomeTimestamp": now.isoformat()}
+        for card in cards if name == "mild-ambulatory" else []:
+            answer = {"feedback": [item | {"card": card["uuid"]}]}
+            assert page.request.post(f"{service}/feedback", data=answer).status == 200
+    # What was shown is written a moment later.
+    page.wait_for_timeout(500)
+    page.reload()
+    page.locator("dl.tiles").wait_for()
+    for summary in page.locator("summary").all():
+        summary.click()
+
+
+def _opened(page: Page) -> None:
+    page.locator("summary").first.click()
+
+
 PAGES = [
     Case("workbench", "", "Workbench"),
+    Case("protocol", "protocol", _TITLE, _opened),
+    Case("protocol: rejected", "protocol?verdict=rejected&q=mg#ledger", _TITLE),
+    Case(
+        "protocol: other profile",
+        "protocol?profile=slow-infusion",
+        "Magnesium repletion in adults, slow infusion",
+    ),
+    Case("outcomes", "outcomes?rule=D99", "Outcomes"),
+    Case("outcomes: with cards", "outcomes", "Outcomes", _with_cards),
 ]
