@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cards.protocol import Protocol, build_protocol, parse_protocol, shipped
 from cards.protocol.levels import WEIGHT, Gets, Levels, Line, levels
-from cards.protocol.model import Band
-from cards.protocol.spoken import clearance, dose
+from cards.protocol.model import Band, When
+from cards.protocol.spoken import clearance, condition, dose, interval
 from service.answer import answer
 from tests.test_protocol import raw
 from tests.vignette import NOW, build_request
@@ -153,6 +154,56 @@ def test_a_row_for_a_weight_has_a_line() -> None:
     assert offered(protocol, line, "inpatient", "R0") == {
         ("magnesium sulfate 4 g IV over 60 min", True)
     }
+
+
+def test_where_the_starred_dose_does_not_fit_the_next_row_decides() -> None:
+    tables = raw()
+    big = {"product": "sulfate-iv", "dose": 5, "minutes": 60, "star": True}
+    row = {"id": "big", "when": {"classes": ["severe"]}, "offer": [big], "else_next": True}
+    tables["regimen"].insert(1, {**row, "sources": ["A"], "why": "more"})
+    protocol = build_protocol(tables, "site.toml")
+    found = levels(protocol.file, "inpatient")
+    (line,) = [one for one in found.lines if one.band.name == "severe" and not one.flags]
+    for ids, gets, grams in zip(found.columns[:3], line.cells[:3], (5, 2, 1), strict=True):
+        assert gets.doses[0].text.startswith(f"magnesium sulfate {grams} g IV")
+        assert offered(protocol, line, "inpatient", ids[0]) == open_to(gets)
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ({}, "always"),
+        ({"weight_from": Decimal(40)}, "from 40 kg"),
+        ({"weight_to": Decimal(50)}, "up to 50 kg"),
+        ({"weight_from": Decimal(40), "weight_to": Decimal(50)}, "40 to 50 kg"),
+        (
+            {"classes": ("mild",), "flags": ("noent",), "without": ("risk", "life")},
+            "mild; enteral route out; not with life-threatening arrhythmia or seizure or cardiac"
+            " risk",
+        ),
+    ],
+)
+def test_a_condition_in_words(when: dict[str, Any], says: str) -> None:
+    assert condition(When(**when)) == says
+
+
+@pytest.mark.parametrize(
+    ("bounds", "says"),
+    [
+        ({"high": Decimal("1.2")}, "Mg < 1.2"),
+        ({"high": Decimal("1.2"), "high_inclusive": True}, "Mg ≤ 1.2"),
+        ({"low": Decimal("4.7")}, "Mg ≥ 4.7"),
+        ({"low": Decimal("4.7"), "low_inclusive": False}, "Mg > 4.7"),
+        ({"low": Decimal("1.20"), "high": Decimal("1.50")}, "1.20 ≤ Mg < 1.50"),
+    ],
+)
+def test_a_band_in_words(bounds: dict[str, Any], says: str) -> None:
+    band = (
+        shipped("standard")
+        .file.band[0]
+        .model_copy(update={"low": None, "high": None, "high_inclusive": False, **bounds})
+    )
+    assert interval(band) == says
 
 
 def test_an_option_for_a_flag_says_so() -> None:

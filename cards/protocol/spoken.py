@@ -50,16 +50,13 @@ def interval(band: Band, per: Decimal = Decimal(1), digits: int | None = None) -
     def number(bound: Decimal) -> str:
         return str(bound) if digits is None else places(bound / per, digits)
 
-    if band.low is None or band.high is None:
-        if band.high is not None:
-            return f"Mg {'≤' if band.high_inclusive else '<'} {number(band.high)}"
-        return (
-            "any"
-            if band.low is None
-            else f"Mg {'≥' if band.low_inclusive else '>'} {number(band.low)}"
-        )
-    below, above = "≤" if band.low_inclusive else "<", "≤" if band.high_inclusive else "<"
-    return f"{number(band.low)} {below} Mg {above} {number(band.high)}"
+    if band.high is None and band.low is not None:
+        return f"Mg {'≥' if band.low_inclusive else '>'} {number(band.low)}"
+    low = "" if band.low is None else f"{number(band.low)} {'≤' if band.low_inclusive else '<'} "
+    high = (
+        "" if band.high is None else f" {'≤' if band.high_inclusive else '<'} {number(band.high)}"
+    )
+    return f"{low}Mg{high}"
 
 
 def mmol_l(band: Band) -> str:

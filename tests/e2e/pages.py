@@ -66,7 +66,7 @@ def _opened(page: Page) -> None:
 PAGES = [
     Case("workbench", "", "Workbench"),
     Case("protocol", "protocol", _TITLE, _opened),
-    Case("protocol: rejected", "protocol?verdict=rejected&q=mg#ledger", _TITLE),
+    Case("protocol: rejected", "protocol?verdict=rejected&q=mg", _TITLE),
     Case(
         "protocol: other profile",
         "protocol?profile=slow-infusion",

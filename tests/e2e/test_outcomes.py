@@ -18,11 +18,11 @@ def test_an_answer_is_counted_and_the_filters_keep_it_in_view(visit: Visitor) ->
     mild = page.locator("section", has=page.locator("#rules")).locator("tr", has_text="mildly low")
     before = int(mild.locator("td.number").nth(2).inner_text())
     assert before >= 1
-    page.get_by_label("rule").select_option("D4")
-    page.get_by_label("hook").select_option("order-sign")
+    page.get_by_label("rule", exact=True).select_option("D4")
+    page.get_by_label("hook", exact=True).select_option("order-sign")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**/outcomes?days=90&service=magnesium-order-sign&rule=D4&mode=")
-    expect(page.get_by_label("rule")).to_have_value("D4")
+    expect(page.get_by_label("rule", exact=True)).to_have_value("D4")
     expect(mild).to_have_count(0)
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()

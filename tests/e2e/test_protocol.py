@@ -19,18 +19,18 @@ def shown(page: Page) -> list[str]:
 def test_the_filter_follows_the_hand(visit: Visitor) -> None:
     page = visit("protocol")
     assert len(shown(page)) == 125
-    page.get_by_label("verdict").select_option("rejected")
+    page.get_by_label("verdict", exact=True).select_option("rejected")
     expect(page.locator("#ledger-count")).to_have_text("13 of 125 statements")
     assert len(shown(page)) == 13
-    page.get_by_label("article").select_option("S3")
-    page.get_by_label("words").fill("push 150")
+    page.get_by_label("article", exact=True).select_option("S3")
+    page.get_by_label("words", exact=True).fill("push 150")
     expect(page.locator("#ledger-count")).to_have_text("1 of 125 statements")
     assert shown(page) == ["S3-05"]
     # The address can be sent to a colleague, whose browser shows the same.
     page.wait_for_url("**/protocol?verdict=rejected&article=S3&q=push+150#ledger")
     other = visit(page.url.removeprefix(visit.base))
     assert shown(other) == ["S3-05"]
-    page.get_by_label("words").fill("nobody says this")
+    page.get_by_label("words", exact=True).fill("nobody says this")
     expect(page.locator("#ledger-none")).to_be_visible()
     page.get_by_role("link", name="All", exact=True).click()
     expect(page.locator("#ledger-count")).to_have_text("125 of 125 statements")
@@ -39,12 +39,12 @@ def test_the_filter_follows_the_hand(visit: Visitor) -> None:
 
 def test_the_filter_works_without_javascript(visit: Visitor) -> None:
     page = visit("protocol", java_script_enabled=False)
-    page.get_by_label("verdict").select_option("rejected")
-    page.get_by_label("words").fill("push")
+    page.get_by_label("verdict", exact=True).select_option("rejected")
+    page.get_by_label("words", exact=True).fill("push")
     page.get_by_role("button", name="Filter").click()
     page.wait_for_url("**/protocol?verdict=rejected&article=&topic=&q=push#ledger")
     assert shown(page) == ["S3-05"]
-    assert page.get_by_label("words").input_value() == "push"
+    assert page.get_by_label("words", exact=True).input_value() == "push"
     page.get_by_role("link", name="All", exact=True).click()
     assert len(shown(page)) == 125
 
