@@ -49,7 +49,7 @@ DIALS = (
     Dial("weight", "Weight", "weight", "kg", "30", "160", "1", 1),
     Dial("k", "Potassium", "potassium", "mmol/L", "2", "6.5", "0.1", 1),
     Dial("qtc", "QTc", "qtc", "ms", "340", "600", "5", 0),
-    Dial("hours", "Magnesium collected", "magnesium", "h ago", "0", "120", "1", 0),
+    Dial("hours", "Magnesium drawn", "magnesium", "h ago", "0", "120", "1", 0),
 )
 _UCUM = {"mL/min": "mL/min/{1.73_m2}"}
 

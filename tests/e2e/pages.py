@@ -26,6 +26,27 @@ class Case:
     prepare: Callable[[Page], None] = _as_it_comes
 
 
+def _with_a_problem(page: Page) -> None:
+    page.locator("#own summary").click()
+    page.locator("#text").fill('{"hook": oops}')
+    page.get_by_role("button", name="Decide", exact=True).click()
+    page.locator("#problems .goto").wait_for()
+
+
+def _everything_open(page: Page) -> None:
+    page.locator("details").evaluate_all("all => all.forEach(d => { d.open = true; })")
+    page.locator("#json-in").wait_for()
+
+
+def _edited(page: Page) -> None:
+    page.locator("#whatif").evaluate("d => { d.open = true; }")
+    page.locator("#dial-gfr").fill("22")
+    page.locator(".notice.whatif").wait_for()
+
+
 PAGES = [
     Case("workbench", "", "Workbench"),
+    Case("workbench-open", "?example=torsades", "Workbench", _everything_open),
+    Case("workbench-whatif", "?example=severe-patient-view", "Workbench", _edited),
+    Case("workbench-problem", "", "Workbench", _with_a_problem),
 ]
