@@ -66,9 +66,11 @@ def add_pages(app: Flask, service: Service) -> None:
 
     @open_to_all
     def protocol() -> Response:
-        return Response(
+        response = Response(
             protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
         )
+        response.headers.update(SECURITY)
+        return response
 
     @for_people
     def outcomes() -> Response:
