@@ -360,6 +360,15 @@ def test_a_dial_that_was_not_moved_changes_nothing() -> None:
     assert read_whatif({"mg": "1,4"}, base.flags, base).values == {"mg": Decimal("1.4")}
 
 
+def test_an_hour_that_goes_by_moves_no_dial() -> None:
+    text = json.dumps(request())
+    later = NOW + timedelta(minutes=70)
+    base = read_base(answer(text.encode(), SERVICE["patient-view"], later).decision)
+    assert base.values["hours"] == 3
+    assert not read_whatif({"hours": "2", "was-hours": "2"}, base.flags, base)
+    assert read_whatif({"hours": "3", "was-hours": "2"}, base.flags, base)
+
+
 def test_each_dial_decides() -> None:
     values = {"mg": "1.4", "gfr": "12", "weight": "45", "k": "2.9", "qtc": "510", "hours": "5"}
     original = request()

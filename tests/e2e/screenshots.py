@@ -7,26 +7,56 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
 from tests.conftest import ROOT, require_program
-from tests.e2e.conftest import ARGUMENTS, HEIGHT
+from tests.e2e.conftest import ARGUMENTS
 from tests.server import serving
 
 FOLDER = ROOT / "service/pages/screenshots"
-SHOTS: tuple[tuple[str, str, int, Any], ...] = (
-    ("workbench", "", 1440, "light"),
-    ("workbench-dark", "", 1440, "dark"),
-    ("workbench-phone", "", 360, "light"),
-    ("workbench-phone-dark", "", 360, "dark"),
+
+
+def _as_it_comes(page: Page) -> None:
+    """Nothing to do."""
+
+
+def _edited(page: Page) -> None:
+    """What-if: a failing kidney."""
+    page.locator("[data-of=dial-gfr]").fill("24")
+    page.locator(".notice.whatif").wait_for()
+
+
+def _stages(page: Page) -> None:
+    """From the chart down, with a dose that was given."""
+    page.locator("#course-title").evaluate("e => e.closest('section').scrollIntoView()")
+
+
+def _card(page: Page) -> None:
+    page.locator("#cards").evaluate("e => e.scrollIntoView()")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """``prepare`` brings the page into the state that is shown."""
+
+    name: str
+    path: str
+    width: int
+    scheme: Any
+    prepare: Callable[[Page], None] = _as_it_comes
+
+
+SHOTS = (
+    Shot("workbench", "", 1440, "light"),
+    Shot("workbench-what-if", "?example=severe-patient-view", 1440, "dark", _edited),
+    Shot("workbench-stages", "", 1440, "light", _stages),
+    Shot("workbench-phone", "", 360, "light", _card),
 )
-
-
-def take(page: Page, folder: Path, name: str, *, whole: bool = False) -> None:
-    page.screenshot(path=folder / f"{name}.png", full_page=whole)
 
 
 def main(folder: Path) -> None:
@@ -38,11 +68,12 @@ def main(folder: Path) -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        for name, path, width, scheme in SHOTS:
-            size: Any = {"width": width, "height": HEIGHT[width]}
-            page = browser.new_page(viewport=size, color_scheme=scheme)
-            page.goto(f"http://127.0.0.1:{server.port}/{path}")
-            take(page, folder, name, whole=width == 360)
+        for shot in SHOTS:
+            size: Any = {"width": shot.width, "height": 820}
+            page = browser.new_page(viewport=size, color_scheme=shot.scheme)
+            page.goto(f"http://127.0.0.1:{server.port}/{shot.path}")
+            shot.prepare(page)
+            page.screenshot(path=folder / f"{shot.name}.png")
             page.close()
         browser.close()
 
