@@ -18,7 +18,7 @@ from cards.trace import Course, Point, Treated
 from service.pages.whatif import MARK
 
 _WINDOW = timedelta(days=14)  # older results stand in the table: drawn, they would hide the day
-_LEFT, _RIGHT, _TOP, _LANE, _FOOT = 36, 14, 12, 30, 22
+_LEFT, _RIGHT, _TOP, _LANE, _FOOT = 30, 66, 12, 30, 22
 _STEPS = [timedelta(hours=h) for h in (1, 2, 3, 6, 12, 24, 48, 96, 168)]
 _LABEL_MIN = 13  # a band lower than its name is drawn without it
 _APART = 46  # labels nearer than this would lie on each other
@@ -141,9 +141,11 @@ def draw(
 
 
 def _shades(protocol: Protocol, scale: _Scale) -> Iterator[Shade]:
+    lowest = protocol.file.band[0]
     for band in protocol.file.band:
         top = scale.y(scale.most if band.high is None else band.high)
-        bottom = scale.y(Decimal(0) if band.low is None else band.low)
+        # What lies below the lowest band is to be verified, and is no lower band.
+        bottom = scale.bottom if band is lowest or band.low is None else scale.y(band.low)
         height = round(bottom - top, 1)
         if height > 0:
             name = band.name if height >= _LABEL_MIN else ""

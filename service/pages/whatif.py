@@ -49,7 +49,7 @@ DIALS = (
     Dial("weight", "Weight", "weight", "kg", "30", "160", "1", 1),
     Dial("k", "Potassium", "potassium", "mmol/L", "2", "6.5", "0.1", 1),
     Dial("qtc", "QTc", "qtc", "ms", "340", "600", "5", 0),
-    Dial("hours", "Magnesium collected", "magnesium", "h ago", "0", "120", "1", 0),
+    Dial("hours", "Magnesium drawn", "magnesium", "h ago", "0", "120", "1", 0),
 )
 _UCUM = {"mL/min": "mL/min/{1.73_m2}"}
 
@@ -152,7 +152,8 @@ def read_whatif(values: Mapping[str, str], flags: frozenset[str], base: Base) ->
     moved = {
         dial.name: value
         for dial in DIALS
-        if (value := number(values.get(dial.name))) is not None and value != base.values[dial.name]
+        if (value := number(values.get(dial.name))) is not None
+        and value != _before(dial, values, base)
     }
     setting = values.get("setting", "")
     return WhatIf(
@@ -162,6 +163,12 @@ def read_whatif(values: Mapping[str, str], flags: frozenset[str], base: Base) ->
         setting if setting in ("IMP", "AMB") else "",
         read_draft(values),
     )
+
+
+def _before(dial: Dial, values: Mapping[str, str], base: Base) -> Decimal | None:
+    """What the field showed when the page was made: hours go by while it is looked at."""
+    shown = number(values.get(f"was-{dial.name}"))
+    return base.values[dial.name] if shown is None else shown
 
 
 def edited(

@@ -51,11 +51,13 @@ _RUNNING = ""  # the profile that the service runs
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the form says. ``fresh`` for a text that was not decided yet: its controls stand as
+    """What the form says. ``example`` is to be loaded; ``label`` names the one that was, and
+    whose text it still is. ``fresh`` for a text that was not decided yet: its controls stand as
     the text has them; ``hushing`` whether earlier answers count."""
 
     text: str = ""
     example: str = ""
+    label: str = ""
     hook: str = ""
     profile: str = _RUNNING
     fresh: bool = True
@@ -72,6 +74,7 @@ def read_asked(form: Mapping[str, Sequence[str]]) -> Asked:
     return Asked(
         text=one.get("text", "").replace("\r\n", "\n"),
         example=one.get("example", "") if action == "example" else "",
+        label=one.get("example", "") if action == "decide" else "",
         hook=hook if hook in HOOKS and action != "example" else "",
         profile=profile if profile in PROFILES else _RUNNING,
         fresh=action in ("fresh", "example"),
@@ -192,6 +195,7 @@ def bench(asked: Asked, setup: Setup, now: datetime) -> Bench:
         return made.page(text, chosen, problems=error.problems)
     # An example stands in the field as it is sent, its times those of today.
     shown = pasted.text if chosen else text
+    chosen = chosen or asked.label
     hook = asked.hook or hook_of(pasted.request)
     if hook is None:
         return made.page(shown, chosen, problems=(_no_hook(pasted),))
@@ -223,7 +227,6 @@ class _Maker:
         text: str,
         chosen: str,
         *,
-        hook: str = "",
         remarks: tuple[str, ...] = (),
         problems: tuple[Problem, ...] = (),
         controls: Controls | None = None,
@@ -236,7 +239,7 @@ class _Maker:
             examples=tuple(examples().values()),
             example=chosen,
             text=text,
-            hook=hook or self.asked.hook,
+            hook=self.asked.hook,
             profile=self.asked.profile,
             profiles=tuple(profiles),
             remarks=remarks,
@@ -260,7 +263,7 @@ class _Maker:
         if isinstance(given, ServiceError):
             decided = self._refused(given, text, service, hook, own)
             return self.page(
-                shown, chosen, hook=hook, remarks=pasted.remarks,
+                shown, chosen, remarks=pasted.remarks,
                 problems=decided.problems, decided=decided,
             )  # fmt: skip
         base = read_base(given.decision)
@@ -280,7 +283,6 @@ class _Maker:
         return self.page(
             shown,
             chosen,
-            hook=hook,
             remarks=pasted.remarks,
             controls=self._controls(base, whatif, hook),
             decided=decided,

@@ -29,7 +29,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 15_000  # on a loaded machine; nothing waits that long otherwise
+WAIT_MS = 20_000  # on a loaded machine; nothing waits that long otherwise
 HEIGHT = {360: 780, 1440: 900}
 
 

@@ -63,6 +63,24 @@ def _opened(page: Page) -> None:
     page.locator("summary").first.click()
 
 
+def _with_a_problem(page: Page) -> None:
+    page.locator("#own summary").click()
+    page.locator("#text").fill('{"hook": oops}')
+    page.get_by_role("button", name="Decide", exact=True).click()
+    page.locator("#problems .goto").wait_for()
+
+
+def _everything_open(page: Page) -> None:
+    page.locator("details").evaluate_all("all => all.forEach(d => { d.open = true; })")
+    page.locator("#json-in").wait_for()
+
+
+def _edited(page: Page) -> None:
+    page.locator("#whatif").evaluate("d => { d.open = true; }")
+    page.locator("#dial-gfr").fill("22")
+    page.locator(".notice.whatif").wait_for()
+
+
 PAGES = [
     Case("workbench", "", "Workbench"),
     Case("protocol", "protocol", _TITLE, _opened),
@@ -74,4 +92,7 @@ PAGES = [
     ),
     Case("outcomes", "outcomes?rule=D99", "Outcomes"),
     Case("outcomes: with cards", "outcomes", "Outcomes", _with_cards),
+    Case("workbench-open", "?example=torsades", "Workbench", _everything_open),
+    Case("workbench-whatif", "?example=severe-patient-view", "Workbench", _edited),
+    Case("workbench-problem", "", "Workbench", _with_a_problem),
 ]

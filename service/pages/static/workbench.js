@@ -141,7 +141,10 @@
 
   form.addEventListener("input", (event) => {
     const field = event.target;
-    if (field.type === "range") {
+    if (field === text) {
+      // Now, and not when the field is left: then a button would move away under the finger.
+      forget();
+    } else if (field.type === "range") {
       field.classList.remove("idle");
       part(field.dataset.of).value = field.value;
       ask("decide");
@@ -164,9 +167,6 @@
         part("hook").value = "";
         ask("example");
       }
-    } else if (field.id === "text") {
-      if (part("example")) part("example").value = "";
-      if (part("about")) part("about").textContent = "";
     } else if (field.id === "file") {
       if (field.files.length) take(field.files[0]);
       field.value = "";
@@ -218,10 +218,15 @@
 
   text.addEventListener("paste", () => setTimeout(() => taken(), 0));
 
-  function taken() {
+  // The text is no longer the example's.
+  function forget() {
     if (part("example")) part("example").value = "";
     if (part("about")) part("about").textContent = "";
     part("hook").value = "";
+  }
+
+  function taken() {
+    forget();
     ask("fresh");
   }
 
