@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 
-from cards.protocol import shipped
 from service.memory.outcomes import Asked, Outcomes, Tally, read_outcomes, rules_shown
 from service.pages.bars import HEIGHT, WIDTH, lay_out
-from service.tables import feedback, shown
 from tests.html import Html
+from tests.stored import add_cards, answer_cards
 from tests.test_memory import Instance
 from tests.test_outcomes import RULE, fill
 from tests.vignette import NOW, build_request
@@ -69,50 +67,11 @@ def tiles(read: Html) -> dict[str, str]:
 
 
 def add(one: Instance, count: int, at: Any = NOW, **more: Any) -> list[str]:
-    """Cards straight into the store."""
-    start = len(one.rows(shown))
-    base = {
-        "at": int(at.timestamp() * 1_000_000),
-        "suggestions": "",
-        "state": "shown",
-        "client": "",
-        "tenant": "",
-        "service": "magnesium-patient-view",
-        "rule": "severe",
-        "rules": "severe",
-        "findings": "[]",
-        "indicator": "critical",
-        "alarms": "",
-        "patient": b"p" * 32,
-        "protocol": "standard 2026.1",
-        "protocol_hash": shipped("standard").hash,
-        "software": "0.1.0",
-        "correlation": "0" * 32,
-    }
-    rows = [base | more | {"card": f"card-{start + n}"} for n in range(count)]
-    one.store.write(lambda c: c.execute(insert(shown), rows))
-    return [str(r["card"]) for r in rows]
+    return add_cards(one.store, count, at, **more)
 
 
 def answered(one: Instance, cards: list[str], outcome: str, reason: str | None = None) -> None:
-    at = int(NOW.timestamp() * 1_000_000)
-    rows = [
-        {
-            "client": "",
-            "tenant": "",
-            "card": card,
-            "outcome": outcome,
-            "outcome_at": at,
-            "received": at,
-            "service": "magnesium-patient-view",
-            "standing": "known",
-            "suggestions": "",
-            "reason": reason,
-            "correlation": "0" * 32,
-        }
-        for card in cards
-    ]
-    one.store.write(lambda c: c.execute(insert(feedback), rows))
+    answer_cards(one.store, cards, outcome, NOW, reason)
 
 
 def test_what_the_page_says_is_what_the_store_has(one: Instance) -> None:

@@ -198,6 +198,15 @@ def _gets(gets: Gets) -> Cell:
     return (*gets.doses, *cell(after, says))
 
 
+# What the core also looks for, and no row of a file may speak of.
+_OTHER_FLAGS = {
+    "arrest": "cardiac arrest",
+    "torsades": "torsades",
+    "life-event": "the event itself",
+    "drafted-risk": "drafted risk",
+}
+
+
 def flags_(file: ProtocolFile) -> Table:
     """What makes a patient different, as the core finds it."""
     limit = file.limit
@@ -220,10 +229,19 @@ def flags_(file: ProtocolFile) -> Table:
         f"{amount(limit.oral_full_dose)} a day or more",
         "anticoagulant": "an anticoagulant is active",
         "platelets-low": f"platelets below {amount(limit.platelets)}",
+        "arrest": "cardiac arrest or ventricular fibrillation, recorded as above: follow ACLS, and "
+        "nothing is said on orders",
+        "torsades": "torsades or polymorphic VT, recorded as above",
+        "life-event": "the arrhythmia or seizure itself, whatever the level: an outpatient needs "
+        "emergency evaluation",
+        "drafted-risk": "cardiac risk that only a drug of the orders at hand makes: it changes the "
+        "regimen, not the indicator",
     }
     rows = (
-        Row(anchor("flag", name), ((words,), (name,), (meanings[name],)))
-        for name, words in FLAGS.items()
+        Row(
+            anchor("flag", name), ((words,), cell(name if name in FLAGS else ""), (meanings[name],))
+        )
+        for name, words in (FLAGS | _OTHER_FLAGS).items()
     )
     columns = _columns(("the patient has", "name"), "in the file", "when")
     return Table("What the patient may have", columns, tuple(rows))

@@ -11,6 +11,7 @@ from cards.phrase import moment
 from cards.protocol import anchor
 from cards.quantity import places
 from service.pages.asset import assets
+from service.pages.link import link_to
 from service.pages.markdown import html_of, line_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals["anchor"] = anchor
+    made.globals |= {"anchor": anchor, "link_to": link_to}
     made.globals["asset"] = lambda name: assets()[name].link
     made.globals |= {"html_of": html_of, "line_of": line_of, "figure": places, "clock": moment}
     return made

@@ -34,7 +34,7 @@ class Case:
     prepare: Callable[[Page], None] = _as_it_comes
 
 
-def _with_cards(page: Page) -> None:
+def with_cards(page: Page) -> None:
     """Cards of several kinds, one of them answered; then the page again, all of it open."""
     base = page.url.split("outcomes")[0]
     for name in ("severe-patient-view", "mild-ambulatory", "sixteen-grams-at-sign"):
@@ -42,7 +42,8 @@ def _with_cards(page: Page) -> None:
         assert fixture is not None
         now = datetime.now(UTC)
         # A server of its own, so that what is answered here is quiet nowhere else.
-        own = {"hookInstance": str(uuid4()), "fhirServer": "https://outcomes.example.org"}
+        server = f"https://{uuid4()}.example.org"
+        own = {"hookInstance": str(uuid4()), "fhirServer": server}
         body = replace(fixture, request=fixture.request | own).body(now)
         service = f"{base}cds-services/{fixture.service}"
         json_ = {"Content-Type": "application/json"}
@@ -91,7 +92,7 @@ PAGES = [
         "Magnesium repletion in adults, slow infusion",
     ),
     Case("outcomes", "outcomes?rule=D99", "Outcomes"),
-    Case("outcomes: with cards", "outcomes", "Outcomes", _with_cards),
+    Case("outcomes: with cards", "outcomes", "Outcomes", with_cards),
     Case("workbench-open", "?example=torsades", "Workbench", _everything_open),
     Case("workbench-whatif", "?example=severe-patient-view", "Workbench", _edited),
     Case("workbench-problem", "", "Workbench", _with_a_problem),
