@@ -52,10 +52,11 @@ def with_cards(page: Page) -> None:
         for card in cards if name == "mild-ambulatory" else []:
             answer = {"feedback": [item | {"card": card["uuid"]}]}
             assert page.request.post(f"{service}/feedback", data=answer).status == 200
-    # What was shown is written a moment later.
-    page.wait_for_timeout(500)
-    page.reload()
-    page.locator("dl.tiles").wait_for()
+    for _ in range(60):  # what was shown is written a moment later
+        page.reload()
+        if all(page.locator("tr", has_text=rule).count() for rule in ("D4", "mild", "severe")):
+            break
+        page.wait_for_timeout(250)
     for summary in page.locator("summary").all():
         summary.click()
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from service.pages.sheet import standalone
 from tests.e2e.conftest import Visitor
+from tests.test_protocol_page import HOSTILE, hostile
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -99,3 +103,19 @@ def test_paper_has_the_tables_and_not_the_controls(visit: Visitor) -> None:
     assert page.evaluate(display.format("table.sheet thead", "display")) == "table-header-group"
     assert page.evaluate(display.format("table.sheet tbody tr", "breakInside")) == "avoid"
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+def test_hostile_text_does_nothing_in_the_page_as_a_file(visit: Visitor) -> None:
+    """As a file the page has no headers that would stop a script."""
+    page = visit("outcomes").context.new_page()
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("pageerror", lambda error: dialogs.append(str(error)))
+    page.set_content(standalone(hostile(), date(2026, 12, 1), "1"))
+    assert page.locator("#rule-D7").inner_text().count("<script>alert(1)</script>") >= 1
+    page.locator("#rule-D7").click()
+    page.get_by_label("words", exact=True).fill(HOSTILE)
+    expect(page.locator("#ledger-count")).to_have_text("0 of 125 statements")
+    assert page.locator("img").count() == 0
+    assert page.evaluate("document.scripts.length") == 1
+    assert dialogs == []
