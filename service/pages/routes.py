@@ -12,7 +12,7 @@ from service.pages.asset import assets
 from service.pages.outcomes import outcomes_page
 from service.pages.protocol import ProtocolPage
 from service.pages.view import SECURITY, for_people
-from service.pages.workbench_views import (
+from service.pages.workbench import (
     workbench_form,
     workbench_page,
     workbench_parts,

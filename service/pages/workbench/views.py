@@ -15,16 +15,9 @@ from service.observe import RequestLine
 from service.pages.origin import check_origin
 from service.pages.template import render
 from service.pages.view import html_page
-from service.pages.workbench import (
-    ORDERABLE,
-    Asked,
-    Bench,
-    Setup,
-    bench,
-    first_asked,
-    keep,
-    read_asked,
-)
+from service.pages.workbench.asked import Asked, first_asked, read_asked
+from service.pages.workbench.bench import Bench
+from service.pages.workbench.decide import ORDERABLE, Setup, decide, keep
 
 _MOST_FIELDS = 200
 T = TypeVar("T")
@@ -47,7 +40,7 @@ def workbench_page(service: Service) -> Response:
     """``GET /``: an example, decided; ``?example=`` names another."""
     name = request.args.get("example")
     asked = Asked(example=name) if name else first_asked()
-    return _page(service, bench(asked, setup_of(service), service.now()))
+    return _page(service, decide(asked, setup_of(service), service.now()))
 
 
 def workbench_form(service: Service) -> Response:
@@ -64,7 +57,7 @@ def workbench_form(service: Service) -> Response:
         form = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise BadRequest.saying("The form cannot be read.") from None
-    return _page(service, bench(read_asked(form), setup_of(service), service.now()))
+    return _page(service, decide(read_asked(form), setup_of(service), service.now()))
 
 
 def workbench_parts(service: Service) -> Response:
@@ -75,7 +68,7 @@ def workbench_parts(service: Service) -> Response:
     for name, value in sent.fields[:_MOST_FIELDS]:
         form.setdefault(name, []).append(value)
     asked = read_asked(form)
-    found = bench(asked, setup_of(service), service.now())
+    found = decide(asked, setup_of(service), service.now())
     values = _values(service, found)
     parts = {
         "problems": render("workbench_problems.html", **values),

@@ -1,14 +1,13 @@
-"""Workbench: one request, what the service says to it, and every stage in between.
+"""Decide: a Bench for what was asked, decided by ``service.answer`` as at a hook.
 
-What is decided here is decided by ``service.answer``, as at a hook; nothing is stored. Only an
-answer to a card is: then the call counts as made (``keep``), and the browser sends the feedback
-to the feedback endpoint itself.
+Nothing is stored. Only an answer to a card is: then the call counts as made (``keep``), and the
+browser sends the feedback to the feedback endpoint itself.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -19,14 +18,13 @@ import msgspec
 
 from cards.evidence import Answered, Evidence
 from cards.protocol import PROFILES, Protocol, shipped
-from cards.trace import Trace
 from service.answer import Answer, Clock, Mode, answer
 from service.errors import ServiceError
-from service.hooks import SERVICE_OF_HOOK, SERVICES, HookRequest
+from service.hooks import SERVICE_OF_HOOK, HookRequest
 from service.pages.draft import DRUGS
-from service.pages.example import FIRST, Example, examples
+from service.pages.example import examples
 from service.pages.paste import Pasted, PasteError, Problem, hook_of, read_paste, written
-from service.pages.picture import Picture, draw
+from service.pages.picture import draw
 from service.pages.place import place_of
 from service.pages.whatif import (
     CONDITIONS,
@@ -41,47 +39,12 @@ from service.pages.whatif import (
     read_base,
     read_whatif,
 )
+from service.pages.workbench.asked import HOOKS, RUNNING, Asked
+from service.pages.workbench.bench import Bench, Card, Control, Controls, Decided, Switch
 
 Json = dict[str, Any]
 Lookup = Callable[[HookRequest, Evidence], Sequence[Answered]]
-HOOKS = tuple(SERVICES.values())
 _WIDE, _NARROW = (760, 300), (344, 280)
-_RUNNING = ""  # the profile that the service runs
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the form says. ``example`` is to be loaded; ``label`` names the one that was, and
-    whose text it still is. ``fresh`` for a text that was not decided yet: its controls stand as
-    the text has them; ``hushing`` whether earlier answers count."""
-
-    text: str = ""
-    example: str = ""
-    label: str = ""
-    hook: str = ""
-    profile: str = _RUNNING
-    fresh: bool = True
-    hushing: bool = True
-    values: Mapping[str, str] = field(default_factory=dict)
-    flags: frozenset[str] = frozenset()
-
-
-def read_asked(form: Mapping[str, Sequence[str]]) -> Asked:
-    """The Asked of a form's fields, each with its values; what is not a field is passed over."""
-    one = {name: values[0] for name, values in form.items() if values}
-    action = one.get("action", "fresh")
-    hook, profile = one.get("hook", ""), one.get("profile", _RUNNING)
-    return Asked(
-        text=one.get("text", "").replace("\r\n", "\n"),
-        example=one.get("example", "") if action == "example" else "",
-        label=one.get("example", "") if action == "decide" else "",
-        hook=hook if hook in HOOKS and action != "example" else "",
-        profile=profile if profile in PROFILES else _RUNNING,
-        fresh=action in ("fresh", "example"),
-        hushing=one.get("hushing", "on") == "on",
-        values=one,
-        flags=frozenset(form.get("flag", ())),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,93 +60,7 @@ class Setup:
     answered: Lookup | None
 
 
-Switch = tuple[str, str, bool, bool]  # name, label, on, changed
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """One dial as the page shows it."""
-
-    name: str
-    label: str
-    unit: str
-    low: str
-    high: str
-    step: str
-    value: str
-    before: str
-    moved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Controls:
-    dials: tuple[Control, ...]
-    conditions: tuple[Switch, ...]
-    drugs: tuple[Switch, ...]
-    setting: str
-    settings: tuple[tuple[str, str], ...]
-    ordering: bool
-    order: Mapping[str, str]
-    hushing: bool
-    moved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A card as the client got it, and its number on the page."""
-
-    number: int
-    json: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What the service said to one request, and why. ``status`` is the HTTP status a hook would
-    have answered; ``trace`` is None when it refused the request (``problems`` say why)."""
-
-    service: str
-    hook: str
-    status: int
-    ms: float
-    sent: str
-    given: str
-    curl: str
-    changes: tuple[str, ...]
-    problems: tuple[Problem, ...] = ()
-    cards: tuple[Card, ...] = ()
-    trace: Trace | None = None
-    protocol: Protocol | None = None
-    now: datetime | None = None
-    wide: Picture | None = None
-    narrow: Picture | None = None
-    hushed: int = 0
-    shadow: bool = False
-    no_answers: str = ""
-    fhir_server: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Everything the page shows."""
-
-    examples: tuple[Example, ...]
-    example: str
-    text: str
-    hook: str
-    profile: str
-    profiles: tuple[tuple[str, str], ...]
-    remarks: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    controls: Controls | None
-    decided: Decided | None
-
-
-def first_asked() -> Asked:
-    """What a newcomer sees: the first example, decided."""
-    return Asked(example=FIRST)
-
-
-def bench(asked: Asked, setup: Setup, now: datetime) -> Bench:
+def decide(asked: Asked, setup: Setup, now: datetime) -> Bench:
     """The Bench of what was asked. Never raises on what was pasted."""
     text, chosen = asked.text, ""
     if asked.example in examples():
@@ -233,7 +110,7 @@ class _Maker:
         decided: Decided | None = None,
     ) -> Bench:
         running = self.setup.protocol
-        profiles = [(_RUNNING, f"{running.name} {running.version} (running)")]
+        profiles = [(RUNNING, f"{running.name} {running.version} (running)")]
         profiles += [(name, name) for name in PROFILES if _profile(name).hash != running.hash]
         return Bench(
             examples=tuple(examples().values()),
@@ -251,7 +128,7 @@ class _Maker:
     @property
     def protocol(self) -> Protocol:
         name = self.asked.profile
-        return self.setup.protocol if name == _RUNNING else _profile(name)
+        return self.setup.protocol if name == RUNNING else _profile(name)
 
     def decided(self, pasted: Pasted, shown: str, chosen: str, hook: str) -> Bench:
         request, text = as_hook(pasted.request, hook), pasted.text
