@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from service.memory.outcomes import Asked, Outcomes, Tally, read_outcomes, rules_shown
 from service.pages.bars import HEIGHT, WIDTH, lay_out
@@ -286,6 +287,32 @@ def test_a_month_is_drawn_by_the_day_and_a_year_by_the_week(one: Instance) -> No
     assert drawing.attributes["role"] == "img"
     assert drawing.attributes["aria-labelledby"] in weekly.ids
     assert drawing.attributes["aria-describedby"] in weekly.ids
+
+
+def test_what_was_counted_holds_until_something_happens(one: Instance) -> None:
+    from service.upkeep import prune
+
+    one.now = NOW
+    cards = add(one, 3) + add(one, 2, NOW - timedelta(days=200))
+    assert tiles(page(one, "?days=all"))["shown"] == "5"
+    asked: list[str] = []
+
+    def listen(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.append(statement)
+
+    event.listen(one.memory.reports.engine, "before_cursor_execute", listen)
+    for _ in range(3):
+        assert tiles(page(one, "?days=all"))["shown"] == "5"
+    assert len(asked) >= 6  # whether something happened, and no more
+    assert not [statement for statement in asked if "row_number" in statement]
+    answered(one, cards[:1], "accepted")
+    assert tiles(page(one, "?days=all"))["accepted"] == "1 of 5"
+    answered(one, cards[1:2], "overridden")  # at the same moment
+    assert tiles(page(one, "?days=all"))["overridden"] == "1 of 5"
+    add(one, 1)
+    assert tiles(page(one, "?days=all"))["shown"] == "6"
+    prune(one.store, NOW - timedelta(days=100))
+    assert tiles(page(one, "?days=all"))["shown"] == "4"
 
 
 def test_it_is_there_in_50_ms(one: Instance) -> None:

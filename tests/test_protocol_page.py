@@ -358,6 +358,9 @@ def test_a_shipped_profile_can_be_looked_at() -> None:
     form = page.all("form")[0]
     assert form.attributes["action"] == "protocol#ledger"
     assert page.all("input", type="hidden", name="profile", value="slow-infusion")
+    by_hash = page_of(query=f"?hash={shipped('slow-infusion').hash[:16]}")
+    assert by_hash.all("h1")[0].text == shipped("slow-infusion").title
+    assert "Not in force here" in by_hash.id("main").text
     same = page_of(shipped("slow-infusion"), "?profile=slow-infusion")
     assert "Not in force here" not in same.id("main").text
     assert page_of(query="?profile=nobodys").all("h1")[0].text == shipped("standard").title

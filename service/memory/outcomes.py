@@ -211,6 +211,22 @@ def rules_shown(store: Store, asked: Asked) -> tuple[str, ...]:
     return tuple(store.read(lambda c: c.execute(query.order_by(shown.c.rule)).scalars().all()))
 
 
+Mark = tuple[int | None, ...]
+
+
+def mark(store: Store) -> Mark:
+    """What changes whenever something was shown, answered or pruned. Raises StoreDown.
+
+    Cheap: for those who keep Outcomes and ask whether they still hold.
+    """
+    cards = select(func.min(shown.c.id), func.max(shown.c.id))
+    answers = select(func.max(feedback.c.received), func.count())
+    found: list[int | None] = []
+    for query in (cards, answers.select_from(feedback)):
+        found += store.read(lambda c, q=query: c.execute(q).one())  # type: ignore[misc]
+    return tuple(found)
+
+
 def any_shown(store: Store, whose: tuple[str, str] | None) -> bool:
     """Whether there is any card at all, of one (client, tenant) or of all. Raises StoreDown."""
     query = select(shown.c.id).where(*_whose(shown.c, whose)).limit(1)

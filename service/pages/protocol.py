@@ -25,7 +25,7 @@ class ProtocolPage:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        # (hash, day or so, what was asked for) -> page; as many as there are protocols in force.
+        # (hash, whether its review is overdue, note) -> page: a few for each protocol there is.
         self._pages: dict[tuple[str, bool, str], Page] = {}
         self._whole: dict[tuple[str, bool, str], tuple[bytes, str]] = {}
 
@@ -63,12 +63,12 @@ class ProtocolPage:
             return (found, "profile", {"profile": profile}) if found.hash != own.hash else _own(own)
         if not wanted:
             return _own(own)
-        known = (own, *service.protocols, *(shipped(name) for name in PROFILES))
-        named = [p for p in known if len(wanted) >= _LEAST and p.hash.startswith(wanted)]
-        if not named:
-            return own, "gone", {}
-        found = named[0]
-        return (found, "client", {"hash": found.hash}) if found.hash != own.hash else _own(own)
+        known = [(own, ""), *((p, "client") for p in service.protocols)]
+        known += [(shipped(name), "profile") for name in PROFILES]
+        for found, note in known:
+            if len(wanted) >= _LEAST and found.hash.startswith(wanted):
+                return found, note, {"hash": found.hash} if note else {}
+        return own, "gone", {}
 
     def _page(self, key: tuple[str, bool, str], protocol: Protocol, note: str) -> Page:
         if key not in self._pages:

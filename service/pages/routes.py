@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 from service.api import Service, open_to_all
 from service.errors import UnknownService
 from service.pages.asset import assets
-from service.pages.outcomes import outcomes_page
+from service.pages.outcomes import OutcomesPage
 from service.pages.protocol import ProtocolPage
 from service.pages.view import SECURITY, for_people
 from service.pages.workbench import (
@@ -25,7 +25,7 @@ _YEAR = "public, max-age=31536000, immutable"
 def add_pages(app: Flask, service: Service) -> None:
     """Gives the application its pages. After ``service.api.add_routes``, whose door they pass."""
 
-    protocol_page = ProtocolPage(service)
+    protocol_page, outcomes_page = ProtocolPage(service), OutcomesPage(service)
 
     def page(rule: str, view: Callable[..., Response], method: str = "GET") -> None:
         view.is_page = True  # type: ignore[attr-defined]  # no other origin may read it
@@ -72,7 +72,7 @@ def add_pages(app: Flask, service: Service) -> None:
 
     @for_people
     def outcomes() -> Response:
-        return outcomes_page(service)
+        return outcomes_page.answer()
 
     page("/static/<name>", static)
     page("/", workbench)
