@@ -219,7 +219,7 @@ def mark(store: Store) -> Mark:
 
     Cheap: for those who keep Outcomes and ask whether they still hold.
     """
-    cards = select(func.min(shown.c.id), func.max(shown.c.id))
+    cards = select(func.min(shown.c.at), func.max(shown.c.id))
     answers = select(func.max(feedback.c.received), func.count())
     found: list[int | None] = []
     for query in (cards, answers.select_from(feedback)):
