@@ -219,12 +219,15 @@ def mark(store: Store) -> Mark:
 
     Cheap: for those who keep Outcomes and ask whether they still hold.
     """
-    cards = select(func.min(shown.c.at), func.max(shown.c.id))
-    answers = select(func.max(feedback.c.received), func.count())
-    found: list[int | None] = []
-    for query in (cards, answers.select_from(feedback)):
-        found += store.read(lambda c, q=query: c.execute(q).one())  # type: ignore[misc]
-    return tuple(found)
+    parts = (
+        select(func.min(shown.c.at)),
+        select(func.max(shown.c.id)),
+        select(func.max(feedback.c.received)),
+        select(func.count()).select_from(feedback),
+    )
+    # Each by itself: its index has the answer at one end.
+    query = select(*(part.scalar_subquery() for part in parts))
+    return tuple(store.read(lambda c: c.execute(query).one()))
 
 
 def any_shown(store: Store, whose: tuple[str, str] | None) -> bool:
