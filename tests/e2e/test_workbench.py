@@ -242,6 +242,7 @@ def test_each_flag_and_dial_changes_the_request(visit: Visitor) -> None:
     changes = page.locator(".notice.whatif li")
     boxes = page.locator(".flags input[type=checkbox]").count()
     expect(changes).to_have_count(boxes + 5)
+    expect(page.locator(".course.wide .dose.whatif rect")).to_have_count(1)
     sent = page.locator("#json-in").text_content() or ""
     assert json.loads(sent)["prefetch"]["encounter"]["class"]["code"] == "AMB"
 
@@ -404,6 +405,16 @@ def test_hostile_text_is_inert(visit: Visitor) -> None:
             inserted,
         )
         assert bad == []
+        # What turns the direction of writing stands in the JSON alone, which is as it came.
+        turned = page.evaluate(
+            """() => [...document.querySelectorAll("#cards, #stages section")]
+                .filter(s => !s.querySelector("#json-in"))
+                .some(s => /[\\u202a-\\u202e\\u2066-\\u2069]/.test(s.textContent))"""
+        )
+        assert turned is False
+        longest = "Math.max(0, ...[...document.querySelectorAll('#stages td')]"
+        longest += ".map(cell => cell.innerText.length))"
+        assert page.evaluate(longest) < 600
         assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     assert cards > 5
     assert "49" not in page.locator("#cards").inner_text()
