@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.contract.shapes import bundle, draft, request
+from cards.codes import SNOMED, code_set
+from tests.contract.shapes import FUROSEMIDE, bundle, draft, request
 from tests.e2e.conftest import Visitor
 
 pytestmark = pytest.mark.needs("chromium")
@@ -353,6 +354,7 @@ def leaves(value: Any) -> Iterator[tuple[Json | list[Any], Any]]:
             yield value, key
 
 
+MYASTHENIA = "condition.myasthenia.snomed"
 KEPT = {"resourceType", "hook", "hookInstance", "status", "system"}
 
 
@@ -367,11 +369,14 @@ def hostile_requests() -> Iterator[str]:
             "id": "c1",
             "subject": {"reference": "Patient/p1"},
             "code": {
-                "coding": [{"system": "http://snomed.info/sct", "code": "31839002"}],
+                "coding": [{"system": SNOMED, "code": next(iter(code_set(MYASTHENIA).codes))}],
                 "text": HOSTILE + "B" * 10_000,
             },
         }
     )
+    furosemide = draft(*FUROSEMIDE, id="m1", status="active")
+    furosemide["medicationCodeableConcept"]["text"] = "C" * 10_000 + HOSTILE
+    base["prefetch"]["medications"] = bundle(furosemide)
     whole = json.loads(json.dumps(base))
     texts = {"text", "display", "family", "unit"}
     for container, key in leaves(whole):
