@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cards.phrase import bare, moment
+from cards.phrase import moment
 from cards.quantity import places
 from service.pages.asset import assets
 from service.pages.markdown import html_of, line_of
@@ -31,7 +31,6 @@ def environment() -> Environment:
     )
     made.globals["asset"] = lambda name: assets()[name].link
     made.globals |= {"html_of": html_of, "line_of": line_of, "figure": places, "clock": moment}
-    made.globals["bare"] = bare
     return made
 
 
