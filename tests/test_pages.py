@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from cards.protocol import shipped
 from service.answer import answer
 from service.app import create_app
 from service.hooks import SERVICES
+from service.observe import Observer
 from service.pages.bundle import BundleError, request_of
 from service.pages.draft import DRUGS, number, read_draft
 from service.pages.example import FIRST, examples
@@ -213,6 +215,24 @@ def test_a_password_never_reaches_the_log(locked: Any, capsys: pytest.CaptureFix
     logged = capsys.readouterr()
     assert "Zq9x7" not in logged.out + logged.err
     assert PASSWORD not in logged.out + logged.err
+
+
+def test_nothing_that_was_pasted_is_logged() -> None:
+    log = io.StringIO()
+    app = create_app(Settings(), now=lambda: NOW, observer=Observer(log))
+    client = app.test_client()
+    secret = "Zq9x7SECRET"
+    value = request()
+    value["prefetch"]["patient"]["name"] = [{"family": secret}]
+    value["prefetch"]["weight"] = bundle(lab("29463-7", secret, secret, 3))
+    text = json.dumps(value)
+    for sent in (text, text[:-1], text.replace("patient-view", secret), f'{{"{secret}": 1}}'):
+        client.post("/workbench", json=fields(action="decide", text=sent, mg=secret, hook=secret))
+        client.post("/", data={"text": sent, "action": secret})
+    client.get(f"/?example={secret}")
+    client.post("/workbench/shown", json={"service": secret, "body": text})
+    assert log.getvalue().count("\n") == 10
+    assert secret not in log.getvalue()
 
 
 # --- what was pasted --------------------------------------------------------------------------

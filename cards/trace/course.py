@@ -9,6 +9,7 @@ from decimal import Decimal
 from cards.chart import Chart
 from cards.chart.labs import collected_at
 from cards.evidence import Evidence
+from cards.phrase import bare
 from cards.quantity import magnesium_mg_dl, magnesium_unit, plain, read_number, stated_units
 from cards.resource import Resource, name, status_code
 
@@ -79,7 +80,7 @@ def _point(resource: Resource, deciding: str) -> Point | None:
         collected.start,
         magnesium_mg_dl(number, unit),
         f"{quantity.comparator or ''}{plain(number)} {unit}",
-        name(resource),
+        bare(name(resource), 90),
         name(resource) == deciding,
     )
 
@@ -93,7 +94,7 @@ def _treatments(chart: Chart) -> list[Treated]:
             g.identity.label,
             _amount(g.line.dose, g.line.route),
             g.line.route or "",
-            g.reference,
+            bare(g.reference, 90),
             ordered=False,
         )
         for g in medicines.magnesium_given
@@ -110,7 +111,7 @@ def _treatments(chart: Chart) -> list[Treated]:
                     order.label,
                     _amount(dose, order.route),
                     order.route or "",
-                    order.reference,
+                    bare(order.reference, 90),
                     ordered=True,
                 )
             )

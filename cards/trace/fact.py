@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from cards.chart import Chart, Lab
 from cards.evidence import Evidence
-from cards.phrase import age, moment
+from cards.phrase import age, bare, moment
 from cards.quantity import places, plain
+
+_LONGEST = 90  # FHIR allows 64 characters of id, beside the type
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Fact:
     note: str = ""
     sources: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        # Ids are the record's: a line of a page or terminal holds no 10 kB, and nothing that
+        # turns the direction of writing.
+        object.__setattr__(self, "sources", named(self.sources))
+
     @property
     def line(self) -> str:
         """``potassium: 2.8 mmol/L, 2 h ago [Observation/k-1]``"""
@@ -32,6 +39,11 @@ class Fact:
         said = ", ".join(filter(None, (value, self.age, self.note)))
         cited = f" [{', '.join(self.sources)}]" if self.sources else ""
         return f"{self.label}: {said}{cited}"
+
+
+def named(references: Iterable[str]) -> tuple[str, ...]:
+    """References to resources, each in one line, shortened when it is absurdly long."""
+    return tuple(bare(reference, _LONGEST) for reference in references)
 
 
 @dataclass(frozen=True, slots=True)

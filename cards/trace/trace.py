@@ -13,7 +13,7 @@ from cards.protocol import Indicator, Protocol
 from cards.quantity import places
 from cards.trace.course import Course, read_course
 from cards.trace.dose import Dose, dose_of, doses_of
-from cards.trace.fact import Fact, Missing, read_facts, read_missing
+from cards.trace.fact import Fact, Missing, named, read_facts, read_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class Judged:
     effect: str = ""
     indicator: Indicator | None = None
     hushed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "evidence", named(self.evidence))
 
     @property
     def line(self) -> str:

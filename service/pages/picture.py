@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from cards.phrase import moment
+from cards.phrase import bare, moment
 from cards.protocol import Protocol
 from cards.quantity import places
 from cards.trace import Course, Point, Treated
@@ -177,7 +177,7 @@ def _dots(points: list[Point], scale: _Scale, now: datetime) -> Iterator[Dot]:
         # The deciding result always has its number; of two close ones the later keeps it.
         named = point.decides or index + 1 not in crowded
         text = places(point.value, 2) if named else ""
-        said = f"{point.shown}, {moment(point.when, now)}"
+        said = f"{bare(point.shown)}, {moment(point.when, now)}"
         yield Dot(x, y, text, said, point.decides, point.source.startswith(f"Observation/{MARK}"))
 
 
@@ -189,7 +189,7 @@ def _marks(treated: list[Treated], scale: _Scale, now: datetime) -> Iterator[Mar
         text = one.amount if x - last >= _APART else ""
         last = x if text else last
         what = "ordered" if one.ordered else "given"
-        said = f"{one.label}, {one.amount}, {what} {moment(one.start, now)}"
+        said = f"{bare(one.label)}, {one.amount}, {what} {moment(one.start, now)}"
         yield Mark(x, max(end - x, 4), text, said, one.ordered, f"/{MARK}" in one.source)
 
 
@@ -200,9 +200,9 @@ def _said(points: list[Point], treated: list[Treated], now: datetime) -> str:
     words = f"{len(points)} results from {moment(first.when, now)} to {moment(last.when, now)}"
     if len(points) == 1:
         words = f"One result, {moment(first.when, now)}"
-    words += f", newest {last.shown}."
+    words += f", newest {bare(last.shown)}."
     if decides is not None:
-        words += f" The deciding result is {decides.shown}."
+        words += f" The deciding result is {bare(decides.shown)}."
     if treated:
         words += f" Magnesium given or ordered: {len(treated)} times."
     return words

@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.contract.shapes import bundle, draft, request
+from cards.codes import SNOMED, code_set
+from tests.contract.shapes import FUROSEMIDE, bundle, draft, request
 from tests.e2e.conftest import Visitor
 
 pytestmark = pytest.mark.needs("chromium")
@@ -242,6 +243,7 @@ def test_each_flag_and_dial_changes_the_request(visit: Visitor) -> None:
     changes = page.locator(".notice.whatif li")
     boxes = page.locator(".flags input[type=checkbox]").count()
     expect(changes).to_have_count(boxes + 5)
+    expect(page.locator(".course.wide .dose.whatif rect")).to_have_count(1)
     sent = page.locator("#json-in").text_content() or ""
     assert json.loads(sent)["prefetch"]["encounter"]["class"]["code"] == "AMB"
 
@@ -352,6 +354,7 @@ def leaves(value: Any) -> Iterator[tuple[Json | list[Any], Any]]:
             yield value, key
 
 
+MYASTHENIA = "condition.myasthenia.snomed"
 KEPT = {"resourceType", "hook", "hookInstance", "status", "system"}
 
 
@@ -366,11 +369,14 @@ def hostile_requests() -> Iterator[str]:
             "id": "c1",
             "subject": {"reference": "Patient/p1"},
             "code": {
-                "coding": [{"system": "http://snomed.info/sct", "code": "31839002"}],
+                "coding": [{"system": SNOMED, "code": next(iter(code_set(MYASTHENIA).codes))}],
                 "text": HOSTILE + "B" * 10_000,
             },
         }
     )
+    furosemide = draft(*FUROSEMIDE, id="m1", status="active")
+    furosemide["medicationCodeableConcept"]["text"] = "C" * 10_000 + HOSTILE
+    base["prefetch"]["medications"] = bundle(furosemide)
     whole = json.loads(json.dumps(base))
     texts = {"text", "display", "family", "unit"}
     for container, key in leaves(whole):
@@ -404,6 +410,16 @@ def test_hostile_text_is_inert(visit: Visitor) -> None:
             inserted,
         )
         assert bad == []
+        # What turns the direction of writing stands in the JSON alone, which is as it came.
+        turned = page.evaluate(
+            """() => [...document.querySelectorAll("#cards, #stages section")]
+                .filter(s => !s.querySelector("#json-in"))
+                .some(s => /[\\u202a-\\u202e\\u2066-\\u2069]/.test(s.textContent))"""
+        )
+        assert turned is False
+        longest = "Math.max(0, ...[...document.querySelectorAll('#stages td')]"
+        longest += ".map(cell => cell.innerText.length))"
+        assert page.evaluate(longest) < 600
         assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     assert cards > 5
     assert "49" not in page.locator("#cards").inner_text()

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 import msgspec
 from flask import Response, g, request
 
+from cards.phrase import bare
 from service.api import Service, answered_by, body_of, json_answer
 from service.errors import BadRequest, TooLarge, UnknownService, WrongContentType
 from service.hooks import SERVICES
@@ -123,6 +124,7 @@ def _page(service: Service, found: Bench) -> Response:
 def _values(service: Service, found: Bench) -> dict[str, Any]:
     abouts = {example.name: example.title for example in found.examples}
     return {
+        "bare": bare,
         "bench": found,
         "abouts": abouts,
         "orderable": ORDERABLE,
