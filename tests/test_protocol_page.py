@@ -455,6 +455,18 @@ def test_a_changed_value_is_shown_and_marked(path: str, value: Any, place: str, 
     assert "limit-quiet" not in {e.attributes.get("id") for e in page.all("tr", class_="changed")}
 
 
+def test_what_a_site_leaves_out_is_said() -> None:
+    (said,) = page_of(site()).all("p", class_="left-out")
+    regimens = "severe, regimen.parenteral, regimen.moderate-at-risk, regimen.gi-loss, regimen.oral"
+    assert f"regimen.{regimens}, regimen.maintenance, followup." in said.text
+    tables = raw()
+    dropped = tables["interaction"].pop(0)["drug"]
+    (said,) = page_of(build_protocol(tables, "site.toml")).all("p", class_="left-out")
+    assert said.text == f"Left out of the standard profile: interaction.{dropped}."
+    for name in PROFILES:
+        assert not page_of(shipped(name)).all("p", class_="left-out")
+
+
 def hostile() -> Protocol:
     tables = raw()
     head = tables["protocol"]

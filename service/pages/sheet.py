@@ -69,6 +69,7 @@ def made(
         overdue=today > protocol.review_due,
         remarks=_remarks(protocol, today),
         changed=_changed(found),
+        left_out=_left_out(protocol),
         anchors=anchors,
         cut=Markup(_CUT),  # noqa: S704  # ours
         **frame,
@@ -97,6 +98,18 @@ def _changed(found: Sheet) -> frozenset[str]:
         for table in section.tables
         for row in table.rows
         if (section.anchor, row.cells[1:]) not in base
+    )
+
+
+def _left_out(protocol: Protocol) -> tuple[str, ...]:
+    """Regimens, interactions and follow-ups of ``standard`` that this protocol has none of."""
+    file, base = protocol.file, shipped(BASE).file
+    regimens = {row.id for row in file.regimen}
+    drugs = {row.drug for row in file.interaction}
+    return (
+        *dict.fromkeys(f"regimen.{row.id}" for row in base.regimen if row.id not in regimens),
+        *(f"interaction.{row.drug}" for row in base.interaction if row.drug not in drugs),
+        *(() if file.followup else ("followup",)),
     )
 
 
