@@ -217,6 +217,13 @@ def _attack(whole: dict[Key, dict[str, Any]], published: dict[Key, dict[str, Any
         for k in outcomes:
             known(whole_of, published[k]["of"], 0)
         sums.append(Sum(whole_of, tuple(row(*key) for key in outcomes)))
+        asked = row("asked", hook, "asked for magnesium")
+        decided = {k[2]: row(*k) for k in published if k[0] == "asked" and k[1] == hook}
+        offered = [key for name, key in decided.items() if name.startswith("an order was offered")]
+        others = [key for name, key in decided.items() if name.startswith(("refused:", "low,"))]
+        sums.append(Sum(asked, (*offered, *others)))
+        if hook == "patient-view":  # no magnesium order at hand: what is offered is suggested
+            sums.append(Sum(whole_of, tuple(offered)))
     both = {key[1]: row(*key) for key in published if key[0] == "both"}
     if both:
         for hook, name in (("order-select", "chosen"), ("order-sign", "signed")):
