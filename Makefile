@@ -95,5 +95,5 @@ lock: $(STAMP)  ## choose the newest allowed packages again (.ci/constraints.txt
 
 .PHONY: clean
 clean:  ## remove what make and the tools made
-	rm -rf $(VENV) mutants build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) .bench mutants build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find cards service tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -49,8 +49,7 @@ class _Refusal(click.ClickException):
     "--assume-none",
     multiple=True,
     metavar="TYPE…",
-    help="A resource type the export does not hold is empty, as against not obtained. Repeat, or"
-    " separate by commas.",
+    help="Resource types the export does not hold that are empty, as against not obtained.",
 )
 @click.option(
     "--setting",
@@ -107,6 +106,11 @@ def replay(
     from service.replay.run import replay as run
     from service.settings import SettingsError
 
+    if options["assume_none"]:
+        # `--assume-none A B`: what click takes for a path.
+        more = {path for path in paths if str(path) in _types() and not path.exists()}
+        options["assume_none"] += tuple(map(str, more))
+        paths = tuple(path for path in paths if path not in more)
     if master is not None and engine != "spark":
         raise _Refusal("--master is for --engine spark")
     try:
@@ -149,7 +153,6 @@ def _ask(
     setting: str | None,
     answers: Any,
 ) -> Ask:
-    from cards.evidence import NEEDS
     from service.replay.ask import Ask
     from service.settings import read_settings
 
@@ -159,7 +162,7 @@ def _ask(
     if unknown or not asked:
         raise _Refusal(f"--hooks {hooks}: the hooks are {', '.join(_HOOKS)}")
     types = {t.strip() for some in assume_none for t in some.split(",") if t.strip()}
-    known = {need.type for need in NEEDS} - {"Patient"}
+    known = _types()
     if types - known:
         raise _Refusal(
             f"--assume-none {', '.join(sorted(types - known))}: the types that are read are"
@@ -175,6 +178,13 @@ def _ask(
         timezone=settings.timezone.key,
         key=_key(settings),
     )
+
+
+def _types() -> set[str]:
+    """The types that can be assumed to be empty."""
+    from cards.evidence import NEEDS
+
+    return {need.type for need in NEEDS} - {"Patient"}
 
 
 def _key(settings: Settings) -> bytes:

@@ -75,6 +75,10 @@ class Store:
         self._writing = threading.Lock() if self.is_sqlite else None
         self._watch = _Watch(wait)
         self._pruned = self._rests_until = float("-inf")
+        # Made once: a token is marked at every call.
+        insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        mark = insert(used_token).on_conflict_do_nothing()
+        self._mark = mark.returning(used_token.c.expires)
 
     def waiting(self, wait: float) -> Store:
         """The same database with connections of its own and another patience, in seconds."""
@@ -140,17 +144,14 @@ class Store:
         ``key`` names it (32 bytes), ``expires`` is when it may be forgotten, in seconds.
         Raises StoreDown.
         """
-        insert = sqlite.insert if self.is_sqlite else postgresql.insert
-        mark = insert(used_token).values(key=key, expires=expires).on_conflict_do_nothing()
-        mark_and_tell = mark.returning(used_token.c.expires)
 
         def run(connection: Connection) -> bool:
             # The primary key decides between two that come at once: one of them inserts a row.
-            first = connection.execute(mark_and_tell).first() is not None
+            row = connection.execute(self._mark, {"key": key, "expires": expires}).first()
             if time.monotonic() - self._pruned > _PRUNE_S:
                 self._pruned = time.monotonic()
                 _prune(connection, now)
-            return first
+            return row is not None
 
         return self.write(run)
 

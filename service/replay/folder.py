@@ -87,8 +87,10 @@ class Folder:
     @contextmanager
     def held(self) -> Iterator[None]:
         try:
-            for part in (self._work / "scan", self._work / "walked"):
-                part.mkdir(parents=True, exist_ok=True)
+            # It holds the lines of the export: nobody else reads them.
+            self.path.mkdir(parents=True, exist_ok=True)
+            for part in (self._work, self._work / "scan", self._work / "walked"):
+                part.mkdir(mode=0o700, exist_ok=True)
             lock = (self._work / "lock").open("wb")
         except OSError as error:
             raise ReplayError(f"{self.path}: {error.strerror}") from None

@@ -59,8 +59,9 @@ class Shown:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._reading.stop()
-        self._walking.stop()
+        if self._live:
+            self._reading.stop()
+            self._walking.stop()
 
     @property
     def seconds(self) -> float:
@@ -77,7 +78,8 @@ class Shown:
             self._reading.advance(self._bar, size)
 
     def walking(self, total: int, left: int) -> None:
-        self._reading.stop()
+        if self._live:
+            self._reading.stop()
         self._bar, self._from = None, time.monotonic()
         self._say(f"walking {left} of {total} buckets of patients")
         if self._live:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -127,5 +128,10 @@ def _run_of(setting: Setting) -> dict[str, object]:
     }
 
 
+def _stop(*_: object) -> None:
+    sys.exit(143)  # by way of every `finally`: no server is left behind
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())

@@ -7,11 +7,13 @@ the collector settings of the product.
 from __future__ import annotations
 
 import gc
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from statistics import median
 
 import msgspec
@@ -26,8 +28,8 @@ from tests.bench.setting import Setting
 
 SERVICE_ID = "magnesium-order-select"
 SIZES = (10, 100, 300, 1_000, 3_000, 10_000)
-# From here on each Observation has to cost the same.
-_LINEAR_FROM = 100
+# Between these each Observation has to cost the same.
+_LINEAR = (100, 1_000, 10_000)
 read = msgspec.json.Decoder(hooks._Request).decode  # as the msgspec floor
 
 
@@ -53,23 +55,45 @@ def collector_of_the_product() -> Iterator[None]:
         gc.unfreeze()
 
 
-def costs(observations: int, now: datetime, *, runs: int, medications: int = 30) -> Costs:
-    """The steps of a call, each timed by itself: msgspec's read, read_hook, gather, decide,
-    and writing the answer."""
-    size = Size(str(observations), observations, medications)
-    bodies = [b.whole() for b in pool(size, "order-select", now, count=4 if runs < 30 else 16)]
+def costs(sizes: Sequence[int], now: datetime, *, rounds: int) -> list[Costs]:
+    """The steps of a call with so many Observations, each timed by itself: msgspec's read,
+    read_hook, gather, decide, and writing the answer.
+
+    The sizes take turns: when the machine is busy for a while, it is for all of them. The small
+    ones run more often in a round, so that each has about the same time.
+    """
     protocol = shipped("standard")
-    spent: dict[str, list[int]] = {}
+    bodies = {
+        n: [
+            body.whole()
+            for body in pool(
+                Size(str(n), n, TARGET.medications), "order-select", now, count=_count(n)
+            )
+        ]
+        for n in sizes
+    }
+    spent: dict[int, dict[str, list[int]]] = {n: {} for n in sizes}
     with collector_of_the_product():
-        for number in range(runs + 3):
-            for step, ns in _steps(bodies[number % len(bodies)], protocol, now):
-                spent.setdefault(step, []).append(ns)
-    # The first runs fill caches.
-    return Costs(
-        observations,
-        {step: min(all_[3:]) / 1000 for step, all_ in spent.items()},
-        {step: median(all_[3:]) / 1000 for step, all_ in spent.items()},
-    )
+        for turn in range(rounds + 1):
+            if turn == 1:  # the first filled caches
+                spent = {n: {} for n in sizes}
+            for n in sizes:
+                for body in bodies[n]:
+                    for step, ns in _steps(body, protocol, now):
+                        spent[n].setdefault(step, []).append(ns)
+    return [
+        Costs(
+            n,
+            {step: min(all_) / 1000 for step, all_ in steps.items()},
+            {step: median(all_) / 1000 for step, all_ in steps.items()},
+        )
+        for n, steps in spent.items()
+    ]
+
+
+def _count(observations: int) -> int:
+    """Bodies of a size."""
+    return min(max(6_000 // max(observations, 1), 2), 24)
 
 
 def _steps(body: bytes, protocol: Protocol, now: datetime) -> Iterator[tuple[str, int]]:
@@ -94,31 +118,26 @@ def _steps(body: bytes, protocol: Protocol, now: datetime) -> Iterator[tuple[str
 
 
 def each(measured: list[Costs], step: str) -> dict[int, float]:
-    """Microseconds that each Observation adds to a step beyond the smallest size, by size."""
-    base, *rest = measured
+    """Microseconds that each Observation adds to a step, from the next smaller size to a size."""
     return {
-        c.observations: (c.least[step] - base.least[step]) / (c.observations - base.observations)
-        for c in rest
+        c.observations: (c.least[step] - b.least[step]) / (c.observations - b.observations)
+        for b, c in pairwise(measured)
     }
 
 
-def growth(by_size: dict[int, float]) -> float:
-    """How many times as much an Observation costs where it costs the most, beside what it costs
-    at the smallest size."""
-    smallest = by_size[min(by_size)]
-    return max(by_size.values()) / smallest if smallest > 0 else float("inf")
+def growth(measured: list[Costs], step: str, sizes: tuple[int, int, int] = _LINEAR) -> float:
+    """What an Observation adds between the larger two of ``sizes``, beside the smaller two."""
+    below, above = each([c for c in measured if c.observations in sizes], step).values()
+    return above / below if below > 0 else math.inf
 
 
 def measure_inside(setting: Setting) -> Findings:
     """decide beside the msgspec read on the target body, and over the sizes."""
     found = Findings("inside")
     setting.say("inside: the target body")
-    target = costs(TARGET.observations, setting.now, runs=200 if setting.quick else 1000)
-    measured = []
-    for size in SIZES:
-        setting.say(f"inside: {size} Observations")
-        runs = max((6_000 if setting.quick else 60_000) // max(size, 20), 5)
-        measured.append(costs(size, setting.now, runs=min(runs, 500)))
+    (target,) = costs([TARGET.observations], setting.now, rounds=10 if setting.quick else 60)
+    setting.say(f"inside: {', '.join(map(str, SIZES))} Observations")
+    measured = costs(SIZES, setting.now, rounds=6 if setting.quick else 40)
     steps = list(target.least)
     found.tables.append(
         Table(
@@ -146,14 +165,18 @@ def measure_inside(setting: Setting) -> Findings:
             ),
         )
     )
-    linear = {n: us for n, us in adds["decide"].items() if n >= _LINEAR_FROM}
     found.targets += [
         Target(
             "decide beside the msgspec read of the target body",
             target.least["decide"] / target.least["msgspec read"],
             1.0,
         ),
-        Target("cost of an Observation to decide, 100 to 10,000", growth(linear), 1.3),
+        Target(
+            "an Observation more to decide: from 1,000 to 10,000 beside from 100 to 1,000"
+            f" (msgspec read: {growth(measured, 'msgspec read'):.2f} x)",
+            growth(measured, "decide"),
+            1.3,
+        ),
     ]
     found.curves += [
         Curve("in process: ms by Observations", step, "Observations", "ms",

@@ -11,7 +11,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, TextIO
+
+import orjson
 
 import cards
 from service import api
@@ -23,17 +26,17 @@ from service.store import open_store
 from tests.bench import stages
 from tests.bench.bodies import TARGET, instance, pool
 from tests.bench.findings import Findings, Table
-from tests.bench.inside import SERVICE_ID, collector_of_the_product
+from tests.bench.inside import SERVICE_ID, collector_of_the_product, read
+from tests.bench.serve import floor
 from tests.bench.setting import Setting
+from tests.bench.subjects import MSGSPEC, ORJSON, SERVICE
 
 _TOP = 40
 
 
-def application(database: Path) -> Any:
-    """The application as it is served, its lines thrown away. Closes nothing: of a process that
-    ends soon."""
+def application(database: Path, lines: TextIO) -> Any:
+    """The application as it is served; what it would log goes to ``lines``."""
     settings = Settings(database_url=f"sqlite:///{database}")
-    lines = open(os.devnull, "w")
     return create_app(settings, store=open_store(settings.database_url), observer=Observer(lines))
 
 
@@ -100,9 +103,14 @@ def measure_profile(setting: Setting) -> Findings:
     def body() -> bytes:
         return bodies[next(turn) % len(bodies)].whole(instance())
 
-    with tempfile.TemporaryDirectory(prefix="repletion-bench-") as folder:
-        app = application(Path(folder) / "bench.db")
+    with (
+        tempfile.TemporaryDirectory(prefix="repletion-bench-") as folder,
+        Path(os.devnull).open("w") as nowhere,
+    ):
+        app = application(Path(folder) / "bench.db", nowhere)
         with collector_of_the_product():
+            setting.say("profile: beside the floors, without a server")
+            beside = _beside_floors(app, body, 300 if setting.quick else 2_000)
             setting.say("profile: stages")
             runs = 60 if setting.quick else 400
             whole = stages.measure(lambda: call(app, body()), _roots(app), runs=runs, depth=8)
@@ -113,7 +121,16 @@ def measure_profile(setting: Setting) -> Findings:
     rows = tuple(
         (f"{'  ' * (len(s.path) - 1)}{s.path[-1]}", s.us, s.own_us, s.calls) for s in whole
     )
+    least = [min(times) for times in beside.values()]
     found.tables += [
+        Table(
+            "The application without a server, target body: µs",
+            ("subject", "least", "median", "least x orjson"),
+            tuple(
+                (name, least_us, median(times), least_us / least[0])
+                for (name, times), least_us in zip(beside.items(), least, strict=True)
+            ),
+        ),
         Table(
             "One order-select (target body) in the application: µs, least over all runs",
             ("stage", "µs", "own µs", "calls"),
@@ -126,10 +143,28 @@ def measure_profile(setting: Setting) -> Findings:
         ),
     ]
     found.raw = {
+        "beside_floors_us": beside,
         "stages": [{"path": s.path, "us": s.us, "own_us": s.own_us} for s in whole],
         "functions": by_function[: 3 * _TOP],
     }
     return found
+
+
+def _beside_floors(app: Any, body: Callable[[], bytes], runs: int) -> dict[str, list[float]]:
+    """Microseconds of each call of the floors and of the service, in turn."""
+    apps = {
+        ORJSON.name: floor(orjson.loads),
+        MSGSPEC.name: floor(read),
+        SERVICE.name: app,
+    }
+    spent: dict[str, list[float]] = {name: [] for name in apps}
+    for _ in range(runs):
+        for name, one in apps.items():
+            content = body()
+            started = time.perf_counter_ns()
+            call(one, content)
+            spent[name].append((time.perf_counter_ns() - started) / 1000)
+    return spent
 
 
 def _own_time(work: Callable[[], object], runs: int) -> list[tuple[str, float, float, float]]:

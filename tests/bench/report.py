@@ -107,7 +107,7 @@ def write_plot(path: Path, curves: Sequence[Curve]) -> None:
             wide = max(float(row["x"]) for row in rows) > 20 * min(float(r["x"]) for r in rows)
             scale = altair.Scale(type="log" if wide else "linear")
             chart = base.mark_line(point=True).encode(
-                x=altair.X("x:Q", title=mine[0].x, scale=scale),
+                x=altair.X("x:Q", title=mine[0].x, scale=scale, axis=altair.Axis(tickMinStep=1)),
                 y=altair.Y("y:Q", title=mine[0].y, scale=scale),
                 color=colour,
             )

@@ -69,9 +69,16 @@ def capacity(client: Client, subject: Subject, setting: Setting, seconds: float)
     return median(client.run(plan).rate for _ in range(3))
 
 
-def soak(client: Client, subject: Subject, setting: Setting, seconds: float, most: float) -> Soaked:
-    """Requests when they are due, ``SHARE`` of the capacity ``most``."""
-    rate = most * SHARE
+def soak(
+    client: Client,
+    subject: Subject,
+    setting: Setting,
+    seconds: float,
+    most: float,
+    share: float = SHARE,
+) -> Soaked:
+    """Requests when they are due, ``share`` of the capacity ``most``."""
+    rate = most * share
     plan = Plan(subject.port, _PATH, _CONNECTIONS, seconds, size=TARGET, now=setting.now, rate=rate)
     client.start(plan)
     step = seconds / _WINDOWS

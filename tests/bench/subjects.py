@@ -49,13 +49,15 @@ SERVICE = Recipe("service")
 
 @dataclass
 class Subject:
-    """A server that runs. ``start_s``: from the start of its process to its first answer."""
+    """A server that runs. ``start_s``: from the start of its process to its first answer;
+    ``start_cpu_s``: what the processor worked for it until then, whoever else it worked for."""
 
     recipe: Recipe
     port: int
     process: subprocess.Popen[bytes]
     folder: Path
     start_s: float = 0.0
+    start_cpu_s: float = 0.0
 
     @property
     def name(self) -> str:
@@ -118,6 +120,7 @@ def running(recipe: Recipe, core: int | None = None, port: int | None = None) ->
         try:
             _wait(subject)
             subject.start_s = time.perf_counter() - began
+            subject.start_cpu_s = _cpu_s(process.pid) + subject.cpu_s()
             yield subject
         finally:
             _end(process)

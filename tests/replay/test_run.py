@@ -77,7 +77,14 @@ def test_a_run_writes_whole_files_in_order(done: Path) -> None:
     assert run.unused == {"Claim": 12}
     assert run.held["Patient"] == 12
     assert sum(source.lines for source in run.sources) > sum(run.held.values())
-    assert {path.name for path in done.iterdir()} >= {*OUTPUTS, ".replay"}
+    assert {path.name for path in done.iterdir()} >= {*OUTPUTS, "summary.json", "report.html"}
+
+
+def test_what_lies_between_is_for_nobody_else_and_goes(done: Path) -> None:
+    work = done / ".replay"
+    assert work.stat().st_mode & 0o077 == 0
+    left = {str(path.relative_to(work)) for path in work.rglob("*")}
+    assert left == {"scan", "walked", "lock", "begun.json"}
 
 
 def test_bad_lines_are_kept_where_they_stood(done: Path, export: Path) -> None:
@@ -195,10 +202,27 @@ def test_a_fault_of_ours_costs_one_patient_and_is_not_silent(
     monkeypatch.setattr(cards, "decide", fails)
     result = replay(export, "--out", tmp_path / "out")
     assert result.exit_code == 1
-    assert "1 patients could not be walked" in result.output
+    assert "could not be walked: a fault of this program" in result.output
     failed = [p for p in rows(tmp_path / "out/patients.ndjson", Walked) if p.failed]
     assert [p.failed.split(":")[0] for p in failed] == ["ValueError at tests/replay/test_run.py"]
     assert "Smith" not in (tmp_path / "out/patients.ndjson").read_text()
+
+
+GIVEN = ["A Condition Procedure", "A Condition --assume-none Procedure", "A Procedure,Condition"]
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize("first", [True, False])
+def test_types_assumed_empty_are_given_in_a_row_or_one_by_one(
+    tmp_path: Path, given: str, first: bool
+) -> None:
+    (tmp_path / "a.ndjson").write_bytes(b'{"resourceType":"Patient","id":"p"}\n')
+    types = given.replace("A ", "--assume-none ").split()
+    arguments = [*types, "a.ndjson"] if first else ["a.ndjson", *types]
+    result = replay(*arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    run = json.loads((tmp_path / "out/run.json").read_bytes())
+    assert run["assumed_none"] == ["Condition", "Procedure"]
 
 
 # --- wrong usage --------------------------------------------------------------------------------

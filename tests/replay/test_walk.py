@@ -271,6 +271,14 @@ def test_a_stop_is_told_only_where_it_forbade_something() -> None:
     assert at(rows, 9).refusals == ()
 
 
+def test_a_stop_that_empties_the_table_of_regimens_is_told_too() -> None:
+    failing = lab("2160-0", 5.5, "mg/dL", -1)
+    rows, _ = walk(*CLEAR, failing, magnesium(1.4, 0))
+    assert [(r.stop, r.unknown) for r in rows[0].refusals] == [("H2", False)]
+    rows, _ = walk(*(r for r in CLEAR if r["id"] != "2160-0--6"), magnesium(1.4, 0))
+    assert [(r.stop, r.unknown) for r in rows[0].refusals] == [("H2-unknown", True)]
+
+
 # --- answers and quiet --------------------------------------------------------------------------
 
 
