@@ -144,7 +144,7 @@ def cells(summary: dict[str, Any]) -> Iterator[tuple[Key, dict[str, Any]]]:
                 yield (table, *name, more), cell
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(st.integers(0, 10_000), st.integers(0, 40), st.sampled_from([0.03, 0.1, 0.3]))
 def test_no_count_of_few_patients_can_be_worked_out(
     tmp_path_factory: pytest.TempPathFactory, seed: int, patients: int, stray: float
