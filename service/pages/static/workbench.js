@@ -82,7 +82,10 @@
     }
     const wrong = part("problems").childElementCount > 0;
     text.setAttribute("aria-invalid", wrong ? "true" : "false");
-    if (wrong) part("own").open = true;
+    if (wrong) {
+      part("own").open = true;
+      part("problems").scrollIntoView({ block: "nearest" });
+    }
     if (parts.controls !== undefined) wake();
     else mark();
     show();
