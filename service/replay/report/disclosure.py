@@ -22,6 +22,8 @@ from typing import Literal
 Key = tuple[str, ...]
 _PRIME = (1 << 61) - 1
 _ROUNDS = 40
+_STEPS = 3
+_FAR = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,54 +116,52 @@ class _Hiding:
         self.hidden = set(self.small)
         while True:
             chosen: set[Key] = set()
-            for keys, relations in self._faults():
+            for relations in self._faults():
                 touched = {key for relation in relations for key in relation.keys}
-                if not chosen & touched and (pick := self._next(keys, relations)) is not None:
+                if not chosen & touched and (pick := self._next(relations)) is not None:
                     chosen.add(pick)
             if not chosen:
                 return frozenset(self.hidden - self.known)
             self.hidden |= chosen
 
-    def _next(self, keys: set[Key], relations: Sequence[Sum]) -> Key | None:
-        """What to withhold next: of what stands in the relations, the least worth; a part before
-        its total, what is not zero before zero, the smallest."""
-        while True:
-            totals = {relation.total for relation in relations}
-            published = {key for relation in relations for key in relation.keys} - self.hidden
-
-            def cost(key: Key, totals: set[Key] = totals) -> tuple[int, bool, bool, int, Key]:
+    def _next(self, relations: Sequence[Sum]) -> Key | None:
+        """What to withhold next: of what stands in the relations, and in those that give away
+        what is withheld there, the least worth; the nearest, a part before its total, what is
+        not zero before zero, the smallest."""
+        near = dict.fromkeys(relations, 0)
+        for step in range(1, _STEPS + 1):
+            known = {key for relation in near for key in relation.keys} & self.known
+            for relation in self._about(known):
+                near.setdefault(relation, step)
+        costs: dict[Key, tuple[int, int, bool, bool, int]] = {}
+        for relation, step in near.items():
+            for key in relation.keys:
                 n = self.counts[key].n
-                return self.worth(key), key in totals, n == 0, n, key
-
-            if published:
-                return min(published, key=cost)
-            # All is withheld here: what else tells of it?
-            keys = keys | {key for relation in relations for key in relation.keys} & self.known
-            wider = self._about(keys)
-            if len(wider) == len(relations):
-                return None
-            relations = wider
+                cost = (self.worth(key), step, key == relation.total, n == 0, n)
+                if key not in self.hidden and cost < costs.get(key, (_FAR,)):
+                    costs[key] = cost
+        return min(costs, key=lambda key: (costs[key], key), default=None)
 
     def _about(self, keys: set[Key]) -> list[Sum]:
         return [relation for relation in self.sums if keys & set(relation.keys)]
 
-    def _faults(self) -> list[tuple[set[Key], Sequence[Sum]]]:
-        """Withheld counts that a reader could work out, alone, together or nearly; and the
-        relations by which."""
+    def _faults(self) -> list[Sequence[Sum]]:
+        """The relations by which a reader could work out what is withheld: one count, several
+        together, or one nearly."""
         rows = [set(row) for row in _reduced(self.sums, self.hidden) if set(row.values()) == {1}]
         alone = {key for row in rows if len(row) == 1 for key in row}
         self.known = alone - self.small
-        faults: list[tuple[set[Key], Sequence[Sum]]] = []
+        faults: list[Sequence[Sum]] = []
         for relation in self.sums:
             parts = {k for k in relation.parts if k in self.hidden} - self.known
             total_known = relation.total not in self.hidden - self.known
             if parts and total_known and (len(parts) == 1 or not self._safe_together(parts)):
-                faults.append((parts, [relation]))
+                faults.append([relation])
         found = [row for row in rows if not self._safe_together(row)]
         low, high = self._bounds()
         width = max(1, (self.min_cell - 1) // 2)
         found += [{key} for key in sorted(self.small) if high[key] - low[key] < width]
-        return faults + [(keys, self._about(keys)) for keys in found]
+        return faults + [self._about(keys) for keys in found]
 
     def _safe_together(self, keys: Iterable[Key]) -> bool:
         keys = tuple(keys)

@@ -31,6 +31,13 @@ def count_against(count: Counter, hook: str) -> None:
         ("other-silent", (("against", hook, "first only"), ("against", hook, "neither"))),
     ):
         tally.split((total, hook), parts)
+    # Mostly the two agree on the indicator: one table would give away the other.
+    pairs = ["coalesce(indicator, '-')", "coalesce(other, '-')"]
+    count.groups(("pair", hook), pairs, where=at)
+    found = sorted(key for key in tally.counts if key[:2] == ("pair", hook))
+    for name in INDICATORS:
+        tally.split(("indicator", hook, name), [key for key in found if key[2] == name])
+        tally.split(("other-indicator", hook, name), [key for key in found if key[3] == name])
     count.groups(("differs", hook), ["differs"], where=at)
     tally.split(("call", hook), [("differs", hook, d) for d in ("same", "unseen", "visible")])
     for differs in ("unseen", "visible"):

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from service.replay.report.disclosure import Count, Key
 from service.replay.report.tally.counter import Counter
-from service.replay.report.tally.tally import AFTER_LOW, LOW, OUTCOMES, Quartiles
+from service.replay.report.tally.tally import (
+    AFTER_LOW,
+    LOW,
+    ORDER_HOOKS,
+    OUTCOMES,
+    Quartiles,
+    Tally,
+)
+
+_FEW = 1000
 
 
 def count_outcomes(count: Counter, hook: str) -> None:
     """Suggestions of a drug by what was ordered after them; by route and by leading rule too."""
     tally = count.tally
     count.rest(("call", hook), ("suggested", hook), "outcome IS NOT NULL")
+    corrects = f"hook = '{hook}' AND drug AND outcome IS NULL"
+    count.groups(("corrects", hook), where=corrects)
+    parts: list[Key] = [("suggested", hook)]
+    if hook in ORDER_HOOKS:  # elsewhere no order is at hand, as every reader knows
+        parts.append(("corrects", hook))
+    tally.split(("drug", hook), parts)
     said = f"hook = '{hook}' AND outcome IS NOT NULL"
     count.groups(("outcome", hook), ["outcome"], where=said)
     tally.split(("suggested", hook), [("outcome", hook, name) for name in OUTCOMES])
@@ -46,6 +62,7 @@ def count_lows(count: Counter) -> None:
     for band in LOW:
         count.groups(("after", band), ["after"], of="low", where=f"acts_as = '{band}'")
         tally.split(("low", band), [("after", band, name) for name in AFTER_LOW])
+        _same_results(tally, band)
     query = (
         "SELECT acts_as, count(*), count(DISTINCT who), quantile_cont(hours, 0.25), "
         "quantile_cont(hours, 0.5), quantile_cont(hours, 0.75) "
@@ -53,3 +70,17 @@ def count_lows(count: Counter) -> None:
     )
     for band, *found in db.execute(query).fetchall():
         tally.waits[band] = Quartiles(*found)
+
+
+def _same_results(tally: Tally, band: str) -> None:
+    """The low results of a level are calls at patient-view at that level, all but those decided
+    on another result: who reads both tables can take one from the other."""
+    calls: Key = ("level-call", "patient-view", band)
+    left = tally.counts.get(calls, Count()).n - tally.counts[("low", band)].n
+    if left == 0:
+        tally.split(calls, [("low", band)])
+    elif left > 0:
+        # Whose the others are is not told: as many patients as there are results, at most.
+        names = frozenset(f"other {n}" for n in range(min(left, _FEW)))
+        tally.counts["low-other", band] = Count(left, left, names)
+        tally.split(calls, [("low", band), ("low-other", band)])

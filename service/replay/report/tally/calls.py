@@ -55,8 +55,26 @@ def count_cards(count: Counter, hook: str) -> None:
     else:
         levels = ("severe", "moderate", "mild", "normal", "high", "toxic")
         _cross(count, hook, "level", "level", (*levels, "no band", "not usable", "no result"))
+    for name in ("kind", "level"):
+        _cross_rules(count, hook, name)
     others = "list_filter(findings, lambda f: f <> lead)"
     count.each(("card", hook), ("also", hook), others, "indicator IS NOT NULL")
+
+
+def _cross_rules(count: Counter, hook: str, name: str) -> None:
+    """Cards by rule and by level or kind of order. No table shows them; but who knows the rules
+    knows which of them speak at which level, and could take one table from the other."""
+    tally = count.tally
+    cells: Key = (f"{name}-rule", hook)
+    by = [name, "indicator", "lead"]
+    count.groups(cells, by, where=f"hook = '{hook}' AND indicator IS NOT NULL")
+    crossed = sorted(key for key in tally.counts if key[:2] == cells)
+    for value in dict.fromkeys(key[2] for key in crossed):
+        total: Key = (f"{name}-card", hook, value)
+        if total in tally.counts:
+            tally.split(total, [key for key in crossed if key[2] == value])
+    for rule in dict.fromkeys(key[3:] for key in crossed):
+        tally.split(("rule", hook, *rule), [key for key in crossed if key[3:] == rule])
 
 
 def _cross(count: Counter, hook: str, name: str, column: str, values: Sequence[str]) -> None:

@@ -24,6 +24,9 @@ def count_asked(count: Counter, hook: str) -> None:
     for name, where in offered.items():
         count.groups(("offered", hook, name), where=f"hook = '{hook}' AND {where}")
     tally.split(("asked", hook), [("offered", hook, name) for name in offered])
+    # What was offered is what was suggested, and what corrects a magnesium order at hand.
+    count.groups(("drug", hook), where=f"hook = '{hook}' AND drug")
+    tally.split(("drug", hook), [("offered", hook, "offered"), ("offered", hook, "partly")])
     titles = count.db.execute(
         "SELECT r.stop, min(r.why) FROM (SELECT unnest(refusals) AS r FROM d) GROUP BY 1"
     )

@@ -105,8 +105,8 @@ CREATE TABLE d AS SELECT
     coalesce(gaps, []) AS gaps,
     len(list_filter(coalesce(suggestions, []), lambda s: s.regimen IS NOT NULL)) > 0 AS drug,
     {_TAKEN.format("suggestions")}.route AS route,
-    CASE WHEN followed IS NULL OR "order".magnesium THEN NULL
-         WHEN len(followed) = 0 THEN 'nothing'
+    CASE WHEN NOT drug OR "order".magnesium THEN NULL
+         WHEN followed IS NULL OR len(followed) = 0 THEN 'nothing'
          WHEN len(list_filter(followed, lambda f: coalesce(f.same, false))) > 0
              THEN 'as suggested'
          WHEN len(list_filter(followed, lambda f: list_contains(
