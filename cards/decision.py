@@ -14,7 +14,7 @@ from cards.orders import Orders, read_drafts, relevant
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
 from cards.quiet import hush
-from cards.trace import Stage, trace
+from cards.trace import Stage, Trace, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,19 @@ class Decision:
     def worst(self) -> Indicator | None:
         return self.plan.indicator if self.plan is not None else None
 
-    def response(self) -> bytes:
-        """The CDS Hooks response as JSON."""
-        return response_json(self.plan, self.assessment, self.protocol)
+    def response(self, page: str | None = None) -> bytes:
+        """The CDS Hooks response as JSON; its cards link to the protocol's ``page`` if given."""
+        return response_json(self.plan, self.assessment, self.protocol, page)
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Every stage in words."""
+    def trace(self) -> Trace:
+        """Every stage, each fact and finding with its source."""
         return trace(
             self.evidence, self.assessment, self.shown, self.hushed, self.plan, self.protocol
         )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Every stage in words."""
+        return self.trace().stages()
 
 
 def needs_patient(orders: Orders, protocol: Protocol) -> bool:

@@ -16,6 +16,27 @@ from typing import Literal, get_args
 
 Verdict = Literal["adopted", "corrected", "optional", "rejected"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+# What each article was asked, in our words.
+ARTICLES = {
+    "seed 0": "S0: correcting a low magnesium",
+    "seed 1": "S1: a level of 1.4 mg/dL",
+    "seed 2": "S2: a level of 1.2 mg/dL",
+    "seed 3": "S3: glycinate at 1.2 mg/dL",
+}
+TOPICS = {
+    "levels": "levels, units, targets",
+    "parenteral": "intravenous and intramuscular",
+    "oral": "by mouth",
+    "symptoms": "symptoms and risk",
+    "kidney": "kidney",
+    "electrolytes": "potassium and calcium",
+    "safety": "monitoring and harm",
+    "follow-up": "follow-up",
+    "cause": "causes",
+    "gut": "gut losses",
+    "specialist": "specialist options",
+    "diet": "diet",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +48,7 @@ class Statement:
 
     id: str
     seed: str
+    topic: str
     verdict: Verdict
     fact: str
     reason: str
@@ -36,6 +58,8 @@ class Statement:
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise ValueError(f"{self.id}: no verdict {self.verdict!r}")
+        if self.topic not in TOPICS:
+            raise ValueError(f"{self.id}: no topic {self.topic!r}")
         if self.seed != f"seed {self.id[1:2]}":
             raise ValueError(f"{self.id}: not of {self.seed!r}")
         if not self.fact or not self.reason:
@@ -57,6 +81,7 @@ def ledger() -> tuple[Statement, ...]:
         Statement(
             row["id"],
             row["seed"],
+            row["topic"],
             row["verdict"],  # type: ignore[arg-type]  # text of a file: checked on construction
             row["fact"],
             row["reason"],

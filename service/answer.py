@@ -50,6 +50,7 @@ def answer(
     answered: Callable[[HookRequest, Evidence], Sequence[Answered]] | None = None,
     mode: Mode = "live",
     clock: Clock = "system",
+    page: str | None = None,
 ) -> Answer:
     """The answer to the request ``body`` sent to the service ``service_id``.
 
@@ -57,6 +58,8 @@ def answer(
     ``standard``. ``answered`` looks up what was answered to earlier cards about the patient.
     ``mode`` "shadow" decides as ever and sends no card. ``clock`` "last-result" takes the
     patient's newest observation as now (test benches with old data) and every card says so.
+    ``page`` is the address of the page of the protocol: cards link to it, and name the protocol
+    that they rest on.
 
     Raises the errors of ``service.errors``: UnknownService, BadRequest, PatientMissing.
     """
@@ -76,7 +79,7 @@ def answer(
         before, now = [replace(a, at=a.at - (now - then)) for a in before], then
     evidence = replace(evidence, answered=tuple(before))
     decision = cards.decide(evidence, orders, protocol, now, banner=banner)
-    decided = decision.response()
+    decided = decision.response(page and f"{page}?hash={protocol.hash[:16]}")
     sent = _SILENT if mode == "shadow" else decided
     return Answer(sent, decided, decision, request, evidence, protocol, now)
 

@@ -14,14 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from html import escape
 from typing import Any, TypeVar
 
 import msgspec
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from cards import protocol as protocols
 from cards.evidence import Answered, Evidence
 from cards.protocol import Protocol
 from service.answer import Mode, answer
@@ -41,7 +39,6 @@ from service.gather import Fetch, fetch_nothing
 from service.hooks import SERVICES, HookRequest
 from service.limit import Limiter
 from service.memory import Memory
-from service.memory.outcomes import read_outcomes
 from service.observe import (
     CONTENT_TYPE,
     Observer,
@@ -77,12 +74,19 @@ def _let_in(request: Request) -> Caller:
     return ANYONE
 
 
+def _let_nobody(request: Request) -> Caller | None:
+    """No password of the pages is set: they are for those whom ``authenticate`` lets in."""
+    return None
+
+
 @dataclass(frozen=True)
 class Service:
     """What the routes work with; made once, shared by all threads.
 
-    ``authenticate`` returns the Caller or raises NotAuthenticated; ``fetch`` asks the caller's
-    FHIR server; ``store`` and ``memory`` are None where nothing is kept.
+    ``authenticate`` returns the Caller or raises NotAuthenticated; ``admit`` does it for pages,
+    and leaves to ``authenticate`` (None) who shows no password; ``fetch`` asks the caller's
+    FHIR server; ``store`` and ``memory`` are None where nothing is kept; ``protocols`` are those
+    that clients bring, beside ``protocol``.
     """
 
     settings: Settings
@@ -90,9 +94,11 @@ class Service:
     now: Callable[[], datetime]
     observer: Observer
     authenticate: Callable[[Request], Caller] = _let_in
+    admit: Callable[[Request], Caller | None] = _let_nobody
     fetch: Fetch = fetch_nothing
     store: Store | None = None
     memory: Memory | None = None
+    protocols: tuple[Protocol, ...] = ()
     limiter: Limiter = field(init=False)
     origins: frozenset[str] = field(init=False)
 
@@ -154,7 +160,7 @@ def add_routes(app: Flask, service: Service) -> None:
         app.add_url_rule(rule, view_func=view, methods=[method], provide_automatic_options=False)
 
     def cds_services() -> Response:
-        return _json(service.discovery(g.caller))
+        return json_answer(service.discovery(g.caller))
 
     def hook(service_id: str) -> Response:
         if service_id not in SERVICES:
@@ -165,14 +171,15 @@ def add_routes(app: Flask, service: Service) -> None:
         protocol = service.protocol_of(caller)
         line.mode = service.mode_of(caller)
         given = answer(
-            _body(line, settings.max_body),
+            body_of(line, settings.max_body),
             service_id,
             service.now(),
             protocol,
             fetch=service.fetch,
-            answered=None if memory is None else _answered(memory, caller, protocol),
+            answered=None if memory is None else answered_by(memory, caller, protocol),
             mode=line.mode,
             clock=settings.clock,
+            page=settings.base_url and f"{settings.base_url}/protocol",
         )
         decision, evidence = given.decision, given.evidence
         line.protocol = given.protocol.hash[:12]
@@ -184,7 +191,7 @@ def add_routes(app: Flask, service: Service) -> None:
         service.observer.unread([lost.need for lost in evidence.unread])
         if memory is not None:
             memory.remember(given, caller, line.mode, line.correlation_id)
-        response = _json(given.body)
+        response = json_answer(given.body)
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -192,7 +199,7 @@ def add_routes(app: Flask, service: Service) -> None:
         line: RequestLine = g.line
         if service_id in SERVICES:
             line.service = service_id
-        taken = read_feedback(_body(line, service.settings.max_body), service_id)
+        taken = read_feedback(body_of(line, service.settings.max_body), service_id)
         if service.memory is not None:
             try:
                 service.memory.take(taken, g.caller, line.correlation_id)
@@ -203,19 +210,19 @@ def add_routes(app: Flask, service: Service) -> None:
         service.observer.feedback(service_id, [item.outcome for item in taken.items])
         if taken.bad:
             raise BadRequest(*taken.bad)
-        return _json(b"{}")
+        return json_answer(b"{}")
 
     def openapi_json() -> Response:
-        return _json(service.openapi)
+        return json_answer(service.openapi)
 
     @open_to_all
     def healthz() -> Response:
-        return _json(b'{"status":"ok"}')
+        return json_answer(b'{"status":"ok"}')
 
     @open_to_all
     def readyz() -> Response:
         protocol = service.protocol
-        return _json(
+        return json_answer(
             msgspec.json.encode(
                 {
                     "status": "ready",
@@ -236,30 +243,6 @@ def add_routes(app: Flask, service: Service) -> None:
     def metrics_text() -> Response:
         return Response(metrics(), content_type=CONTENT_TYPE)
 
-    @open_to_all
-    def protocol_text() -> Response:
-        return Response(
-            protocols.show(service.protocol), content_type="text/markdown; charset=utf-8"
-        )
-
-    def outcomes() -> Response:
-        if service.memory is None:
-            raise NotReady
-        caller: Caller = g.caller
-        # A client sees its own: what another hospital does with its cards is not its business.
-        whose = None if caller.issuer is None else service.memory.whose(caller)
-        try:
-            page = read_outcomes(service.memory.reports, whose=whose).as_html()
-        except StoreDown:
-            g.line.store = "down"
-            raise NotReady from None
-        response = Response(page, mimetype="text/html")
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def start_page() -> Response:
-        return Response(_START.format(title=escape(service.protocol.title)), mimetype="text/html")
-
     route("/cds-services", cds_services)
     route("/cds-services/<service_id>", hook, "POST")
     route("/cds-services/<service_id>/feedback", feedback, "POST")
@@ -267,37 +250,24 @@ def add_routes(app: Flask, service: Service) -> None:
     route("/healthz", healthz)
     route("/readyz", readyz)
     route("/metrics", metrics_text)
-    route("/protocol", protocol_text)
-    route("/outcomes", outcomes)
-    route("/", start_page)
 
 
-_START = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Repletion</title></head><body>
-<h1>Repletion</h1>
-<p>A CDS Hooks service for magnesium replacement. Protocol: {title}.</p>
-<ul><li><a href="protocol">what it decides</a></li>
-<li><a href="outcomes">what became of its cards</a></li>
-<li><a href="cds-services">its CDS Hooks services</a></li>
-<li><a href="openapi.json">its description for machines</a></li></ul>
-</body></html>
-"""
-
-
-def _answered(
+def answered_by(
     memory: Memory, caller: Caller, protocol: Protocol
 ) -> Callable[[HookRequest, Evidence], Sequence[Answered]]:
+    """How ``service.answer`` looks up what a caller answered to earlier cards."""
+
     def answered(request: HookRequest, evidence: Evidence) -> Sequence[Answered]:
         return memory.answered(caller, request, evidence, protocol)
 
     return answered
 
 
-def _json(body: bytes, status: int = 200) -> Response:
+def json_answer(body: bytes, status: int = 200) -> Response:
     return Response(body, status, content_type=JSON)
 
 
-def _body(line: RequestLine, most: int) -> bytes:
+def body_of(line: RequestLine, most: int) -> bytes:
     if request.mimetype not in _JSON_TYPES or request.headers.get("Content-Encoding"):
         raise WrongContentType
     try:
@@ -347,7 +317,10 @@ class _Door:
             return response
         view = self._app.view_functions.get(request.endpoint or "")
         if not getattr(view, "open_to_all", False):
-            caller = g.caller = self._service.authenticate(request)
+            caller = None
+            if getattr(view, "for_people", False):  # service.pages.view
+                caller = self._service.admit(request)
+            caller = g.caller = caller or self._service.authenticate(request)
             line: RequestLine = g.line
             line.client = caller.issuer
             line.tenant = caller.tenant if caller.listed else None
@@ -365,7 +338,7 @@ class _Door:
         _drain(_DRAINED * most if isinstance(answered, TooLarge) else min(_UNREAD, most))
         if isinstance(answered, Unexpected):
             line.error, line.where = type(error).__name__, where(error)
-        response = _json(answered.outcome(), answered.status)
+        response = json_answer(answered.outcome(), answered.status)
         response.headers.update(answered.headers())
         return response
 
@@ -376,7 +349,9 @@ class _Door:
         headers["traceparent"] = trace_returned(
             line.correlation_id, request.headers.get("traceparent")
         )
-        self._allow_origin(headers)
+        view = self._app.view_functions.get(request.endpoint or "")
+        if not getattr(view, "is_page", False):  # pages are for whoever came to them
+            self._allow_origin(headers)
         line.method = request.method if request.method in _METHODS else "?"
         line.route = request.url_rule.rule if request.url_rule is not None else "?"
         line.status = response.status_code

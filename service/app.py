@@ -14,6 +14,7 @@ from service.errors import NotAuthenticated
 from service.gather import Fetch
 from service.memory import Memory, Pseudonyms, read_key
 from service.observe import Observer
+from service.pages import Gate, add_pages
 from service.protocol import load_protocol
 from service.settings import Settings
 from service.store import Store
@@ -41,6 +42,8 @@ def create_app(
     now = now or (lambda: datetime.now(settings.timezone))
     observer = observer or Observer()
     hosts = read_hosts(settings.fhir_hosts)
+    if settings.auth == "jwt" and clients is None and settings.clients is not None:
+        clients = read_clients(settings.clients)
     memory = None if store is None else _memory(settings, store, now, observer)
     app.extensions["memory"] = memory
     service = Service(
@@ -49,11 +52,14 @@ def create_app(
         now=now,
         observer=observer,
         authenticate=_authenticate(settings, clients, store, now),
+        admit=Gate(settings).admit,
         fetch=fetch or Ehr(hosts, settings.fhir_deadline_s, witness=observer),
         store=store,
         memory=memory,
+        protocols=tuple(c.protocol for c in clients or () if c.protocol is not None),
     )
     add_routes(app, service)
+    add_pages(app, service)
     return app
 
 
@@ -72,9 +78,9 @@ def _authenticate(
     if settings.auth == "open":
         return lambda _: ANYONE
     base = settings.base_url
-    if base is None or settings.clients is None or store is None:
+    if base is None or clients is None or store is None:
         raise ValueError("jwt mode needs base_url, clients and a store (Settings.check_start)")
-    trust = Trust(clients or read_clients(settings.clients), store, now)
+    trust = Trust(clients, store, now)
 
     def authenticate(request: Request) -> Caller:
         if not settings.is_private(request.remote_addr):

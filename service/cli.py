@@ -134,11 +134,32 @@ def check(file: str | None) -> None:
 
 @protocol.command()
 @click.argument("file", required=False)
-def show(file: str | None) -> None:
-    """Print a protocol FILE (default: the profile that is set) as Markdown."""
-    from cards.protocol import show as rendered
+@click.option("--html", "as_html", is_flag=True, help="As a page that needs nothing else.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of standard output.",
+)
+def show(file: str | None, as_html: bool, out: Path | None) -> None:
+    """Print a protocol FILE (default: the profile that is set) as Markdown or as a page."""
+    shown = _protocol(file)
+    if as_html:
+        from service.pages.sheet import standalone
+        from service.pages.view import software_version
 
-    click.echo(rendered(_protocol(file)))
+        text = standalone(shown, datetime.now(UTC).date(), software_version())
+    else:
+        from cards.protocol import show as rendered
+
+        text = rendered(shown)
+    if out is None:
+        click.echo(text, nl=not as_html)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _Refusal(f"{out}: {error.strerror}") from None
+    click.echo(f"{out} written")
 
 
 @protocol.command()
@@ -164,7 +185,8 @@ def new(file: Path, name: str | None, short: bool) -> None:
 @click.option("--correlation", metavar="ID", help="Tell what one call said, and why.")
 def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
     """What became of the cards: shown, accepted, overridden, ignored."""
-    from service.memory.outcomes import explain_call, read_outcomes
+    from service.memory.explain import explain_call
+    from service.memory.outcomes import Asked, read_outcomes
 
     with _store() as store:
         if correlation is not None:
@@ -174,7 +196,7 @@ def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
             click.echo("\n".join(lines))
             return
         since = None if days is None else datetime.now(UTC) - timedelta(days=days)
-        found = read_outcomes(store.waiting(600.0), since)
+        found = read_outcomes(store.waiting(600.0), Asked(since))
         click.echo(found.as_csv() if as_csv else found.as_text(), nl=not as_csv)
 
 

@@ -59,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
             return server.poll() or 1
         request = fixture.body(datetime.now(UTC))
         _show(options.fixture, f"{base}/cds-services/{fixture.service}", request)
-        print(f"\nServing on {base} (Ctrl-C ends it)", flush=True)
+        print(
+            f"\nServing on {base} (Ctrl-C ends it). Open it in a browser: the workbench", flush=True
+        )
         return server.wait()
     except KeyboardInterrupt:
         return 0

@@ -6,6 +6,7 @@
     ├── CallerError                the caller can mend the call
     │   ├── BadRequest        400  mend the body: the issues say where
     │   ├── NotAuthenticated  401  send a valid token; never told why it was refused
+    │   ├── CrossSite         403  call from the page itself
     │   ├── UnknownService    404  read discovery
     │   ├── WrongMethod       405  use the method named in Allow
     │   ├── PatientMissing    412  send the Patient of context.patientId
@@ -103,6 +104,23 @@ class NotAuthenticated(CallerError):
 
     def headers(self) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
+
+
+class CrossSite(CallerError):
+    """A page of another site had the browser send this."""
+
+    status = 403
+    code = "forbidden"
+    text = "This is for the service's own pages: it was sent from another site."
+
+
+class PasswordAsked(NotAuthenticated):
+    """A page that REPLETION_PAGES_PASSWORD opens."""
+
+    text = "These pages are open to those who know their password."
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Basic realm="Repletion pages", charset="UTF-8"'}
 
 
 class UnknownService(CallerError):

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         " characters, the same on every machine; needed for jwt, else one is made and kept in the"
         " file repletion.secret beside the database",
     )
+    pages_password: SecretStr | None = Field(
+        None,
+        description="jwt mode: opens the workbench and all outcomes in a browser (any user name),"
+        " at least 12 characters; without it they are off there",
+    )
     mode: Literal["live", "shadow"] = Field(
         "live", description="shadow: decides as ever and answers no card"
     )
@@ -142,6 +147,13 @@ class Settings(BaseSettings):
     def _long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 16:
             raise ValueError("has at least 16 characters")
+        return value
+
+    @field_validator("pages_password")
+    @classmethod
+    def _long_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 12:
+            raise ValueError("has at least 12 characters")
         return value
 
     @field_validator("base_url")

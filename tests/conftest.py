@@ -79,10 +79,17 @@ def _pyspark() -> Path | None:
     return Path(found.origin) if found is not None and found.origin else None
 
 
+def _axe() -> Path | None:
+    """axe-core, once `npm ci --prefix tests/e2e` has run."""
+    script = ROOT / "tests/e2e/node_modules/axe-core/axe.min.js"
+    return script if script.is_file() else None
+
+
 FINDERS: dict[str, Callable[[], Path | None]] = {
     "postgres": _postgres,
     "medplum": _medplum,
     "pyspark": _pyspark,
+    "axe": _axe,
     "chromium": lambda: _on_path("chromium", "chromium-browser", "google-chrome"),
 }
 """How a program is found when its name is not simply that of a file on PATH."""

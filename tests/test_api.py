@@ -238,7 +238,7 @@ def test_a_route_needs_authentication_unless_it_opts_out() -> None:
         path = rule.rule.replace("<service_id>", "magnesium-patient-view")
         post = "POST" in (rule.methods or ())
         response = client.post(path, json=request()) if post else client.get(path)
-        open_ = path in ("/healthz", "/readyz", "/protocol")
+        open_ = path in ("/healthz", "/readyz")
         assert response.status_code == (200 if open_ else 401), path
         if not open_:
             assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -338,7 +338,7 @@ def test_readiness_reports_an_overdue_review() -> None:
 def test_pages_for_people(bench: Bench) -> None:
     assert b"Repletion" in bench.client.get("/").data
     protocol = bench.client.get("/protocol")
-    assert protocol.content_type == "text/markdown; charset=utf-8"
+    assert protocol.content_type == "text/html; charset=utf-8"
     assert protocol.data
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cards.card import faults
 from service.answer import answer
+from service.fixture import read_fixture
 from service.schema import complaints
 from tests.contract.golden import HOOKS, response
 from tests.contract.shapes import Json
@@ -74,6 +75,18 @@ def test_every_card_of_the_vignettes_is_valid(row: Row) -> None:
 def test_every_card_of_the_fixtures_is_valid(hook: Path) -> None:
 
     assert problems(response(hook)) == []
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda path: path.stem)
+def test_every_card_that_links_to_its_protocol_is_valid(hook: Path) -> None:
+    fixture = read_fixture(hook.read_bytes())
+    assert fixture is not None
+    page = "https://repletion.example.org/protocol"
+    body = answer(fixture.body(NOW), fixture.service, NOW, page=page).body
+    assert problems(body) == []
+    for card in json.loads(body)["cards"]:
+        assert card["source"]["url"].startswith(f"{page}?hash=")
+        assert len(card["links"]) >= 1
 
 
 def test_the_check_finds_what_is_wrong() -> None:

@@ -54,6 +54,7 @@ def test_the_ledger_is_whole() -> None:
     ("change", "says"),
     [
         ({"verdict": "maybe"}, "no verdict 'maybe'"),
+        ({"topic": "x"}, "no topic 'x'"),
         ({"seed": "seed 1"}, "not of 'seed 1'"),
         ({"fact": ""}, "a fact and a reason"),
         ({"reason": ""}, "a fact and a reason"),
@@ -66,6 +67,7 @@ def test_a_statement_checks_itself(change: dict[str, Any], says: str) -> None:
     good = {
         "id": "S0-01",
         "seed": "seed 0",
+        "topic": "levels",
         "verdict": "adopted",
         "fact": "f",
         "reason": "r",

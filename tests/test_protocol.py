@@ -831,12 +831,15 @@ def test_the_whole_table_is_shown() -> None:
         assert f"| {drug.drug} | {drug.says} |" in text
     for name in codes.NOT_DETECTED:
         assert f"- {name}\n" in text
-    assert "★ magnesium sulfate 2 g (8.1 mmol, 16.2 mEq) over 15 min = 133.3 mg/min IV" in text
-    assert "1 g (4.1 mmol, 8.1 mEq) IM every 6 h, 4 doses [not anticoagulant, not " in text
-    assert "magnesium oxide 500 mg at night (12.4 mmol, 24.8 mEq a day)" in text
-    assert "magnesium oxide 400 mg 2 a day (19.8 mmol, 39.7 mEq a day)" in text
-    assert "magnesium glycinate 200 mg elemental 2 a day (16.5 mmol, 32.9 mEq a day)" in text
-    assert "[from 40 kg; to 50 kg]" in text
+    assert "★ magnesium sulfate 2 g IV over 15 min (8.1 mmol, 16.2 mEq, 133.3 mg/min)" in text
+    im = "1 g IM every 6 h, 4 doses (4.1 mmol, 8.1 mEq each; in all 4 g)"
+    assert f"{im} [not with anticoagulant or low platelets], product sulfate-im" in text
+    oxide = "magnesium oxide 500 mg at night (12.4 mmol, 24.8 mEq, 302 mg elemental a day)"
+    assert oxide in text
+    twice = "magnesium oxide 400 mg twice daily (19.8 mmol, 39.7 mEq, 482 mg elemental a day)"
+    assert twice in text
+    assert "glycinate 200 mg elemental twice daily (16.5 mmol, 32.9 mEq, 400 mg elemental" in text
+    assert "[40 to 50 kg]" in text
     assert "rounded to 0.01 mg/dL, half up, then compared. A result that is too old asks" in text
     assert "Reviewed by nobody: not signed" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -851,14 +854,14 @@ def test_what_a_site_changes_is_shown() -> None:
     assert "## Relaxed by the site" in text
     assert "| weight-unknown | policy 12 doses without weight |" in text
     assert "Results are compared as reported. A result that is too old is not spoken of." in text
-    assert "Site code for magnesium: `MGSER` of `urn:oid:2.999.1`, sent in mg/dL" in text
+    assert "Site code for magnesium: MGSER of urn:oid:2.999.1, sent in mg/dL" in text
     assert "None is suggested." in text
     assert "ndc 99999-0001-01 Magnesium Sulfate in Water, bag<br>urn:oid:2.999.2 MAG-IV" in text
     assert "stocked in steps of 1000 mg" in text
     assert "| 1 | by-band | band below 1.0 |" in text
-    assert "then 4 g (16.2 mmol, 32.5 mEq) over 240 min = 16.7 mg/min" in show(
-        shipped("slow-infusion")
-    )
+    slow = show(shipped("slow-infusion"))
+    assert "2 g IV over 20 min, then 4 g over 240 min (8.1 mmol, 16.2 mEq, 100 mg/min, " in slow
+    assert ", then 16.2 mmol, 32.5 mEq, 16.7 mg/min)" in slow
 
 
 def test_a_row_that_always_holds_is_shown_so() -> None:

@@ -10,7 +10,8 @@ from service.settings import Settings, SettingsError, described, is_loopback, re
 
 # The contract's names: a client's set-up uses them.
 NAMES = """PROTOCOL DATABASE_URL AUTH CLIENTS FHIR_HOSTS BASE_URL CORS_ORIGINS MAX_BODY_MB
-    RATE_LIMIT SECRET MODE FHIR_DEADLINE_S TLS_CERT TLS_KEY PROXIES CLOCK TIMEZONE""".split()
+    RATE_LIMIT SECRET PAGES_PASSWORD MODE FHIR_DEADLINE_S TLS_CERT TLS_KEY PROXIES CLOCK
+    TIMEZONE""".split()
 
 
 def refusal() -> str:

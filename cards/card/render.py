@@ -20,7 +20,7 @@ from cards.plan import (
     Proposal,
     UpdateDraft,
 )
-from cards.protocol import Protocol
+from cards.protocol import Protocol, cited_anchor
 
 Json = dict[str, Any]
 # A namespace of our own (a random UUID, fixed for ever): the uuids of cards derive from it.
@@ -39,9 +39,12 @@ DETAIL_LIMIT = 1500
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def response_json(plan: Plan | None, assessment: Assessment, protocol: Protocol) -> bytes:
-    """``{"cards": [...]}`` of at most one card."""
-    cards = [] if plan is None else [card_json(plan, assessment, protocol)]
+def response_json(
+    plan: Plan | None, assessment: Assessment, protocol: Protocol, page: str | None = None
+) -> bytes:
+    """``{"cards": [...]}`` of at most one card. ``page`` is the address of the protocol's page,
+    to which the card then links."""
+    cards = [] if plan is None else [card_json(plan, assessment, protocol, page)]
     return _ENCODER.encode({"cards": cards})
 
 
@@ -53,7 +56,9 @@ def card_uuid(plan: Plan, assessment: Assessment) -> UUID:
     return uuid5(NAMESPACE, name)
 
 
-def card_json(plan: Plan, assessment: Assessment, protocol: Protocol) -> Json:
+def card_json(
+    plan: Plan, assessment: Assessment, protocol: Protocol, page: str | None = None
+) -> Json:
     uuid = card_uuid(plan, assessment)
     suggestions = [
         made
@@ -81,7 +86,22 @@ def card_json(plan: Plan, assessment: Assessment, protocol: Protocol) -> Json:
     if suggestions:
         card["suggestions"] = suggestions
         card["selectionBehavior"] = "at-most-one"
+    if page is not None:
+        card["source"]["url"] = f"{page}#{cited_anchor(protocol.file, plan.rule)}"
+        card["links"] = _links(plan, protocol, page)
     return card
+
+
+def _links(plan: Plan, protocol: Protocol, page: str) -> list[Json]:
+    """To where each rule, stop and regimen of the card stands in the protocol."""
+    return [
+        {
+            "label": f"Protocol: {bare(rule, 60)}",
+            "url": f"{page}#{cited_anchor(protocol.file, rule)}",
+            "type": "absolute",
+        }
+        for rule in plan.rules
+    ]
 
 
 def detail(plan: Plan, protocol: Protocol) -> str:

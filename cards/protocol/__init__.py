@@ -1,5 +1,7 @@
 """Protocol: the clinical numbers and words, read once from a TOML file into frozen types."""
 
+from cards.protocol.anchors import anchor, cited_anchor
+from cards.protocol.markdown import show
 from cards.protocol.model import (
     CLASSES,
     FLAGS,
@@ -26,7 +28,7 @@ from cards.protocol.parse import (
     shipped,
 )
 from cards.protocol.remarks import check
-from cards.protocol.sheet import show
+from cards.protocol.sheet import Section, Sheet, sheet
 from cards.protocol.starter import template
 
 __all__ = [
@@ -46,11 +48,16 @@ __all__ = [
     "Regimen",
     "Renal",
     "Rule",
+    "Section",
+    "Sheet",
     "Stop",
     "When",
+    "anchor",
     "build_protocol",
     "check",
+    "cited_anchor",
     "parse_protocol",
+    "sheet",
     "shipped",
     "show",
     "template",

@@ -452,7 +452,7 @@ def _oral_faults(
     for acts_as in _acting(file, regimen.when, option.when):
         for setting in regimen.when.settings or ("inpatient", "ambulatory"):
             for id_ in classes_of(file, regimen.when, option.when):
-                bound = _oral_recheck(file, regimen.id, acts_as, setting, id_)
+                bound = rechecks(file, "po", regimen.id, acts_as, setting, id_)
                 if not any(each.startswith("start+") for each in bound):
                     says = f"no [[followup]] row bounds it ({acts_as}, {setting}, {id_})"
                     yield path, f"{says}: an oral order lasts until its start+ recheck"
@@ -470,14 +470,14 @@ def _acting(file: ProtocolFile, *whens: When) -> tuple[str, ...]:
     return tuple(acts_as for acts_as in CLASSES if acts_as in found)
 
 
-def _oral_recheck(
-    file: ProtocolFile, regimen: str, acts_as: str, setting: str, renal: str
+def rechecks(
+    file: ProtocolFile, route: str, regimen: str, acts_as: str, setting: str, renal: str
 ) -> tuple[str, ...]:
     """The rechecks of the first follow-up row that holds, as the core looks for it."""
     for row in file.followup:
         when = row.when
         if (
-            "po" in row.routes
+            route in row.routes
             and regimen in (row.regimens or (regimen,))
             and acts_as in (when.classes or (acts_as,))
             and setting in (when.settings or (setting,))

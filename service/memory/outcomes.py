@@ -1,4 +1,4 @@
-"""Outcomes: what became of the cards, per rule and indicator, service, tenant, protocol and week.
+"""Outcomes: what became of the cards, per rule and indicator, service, tenant, protocol and time.
 
 A card counts once, however often its call was repeated, and by the last answer of the client it
 was shown to. Ignored is a card that was shown and not answered.
@@ -12,24 +12,40 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 
-import msgspec
 from sqlalchemy import ColumnElement, and_, func, select
 
 from cards.card import OVERRIDE_REASONS
-from cards.protocol import Protocol
 from service.memory.memory import micros
 from service.store import Store
 from service.tables import feedback, shown
 
-_WEEK = 7 * 24 * 3600 * 1_000_000
-_MONDAY = 4 * 24 * 3600 * 1_000_000  # the first one after 1970-01-01, a Thursday
+_DAY = 24 * 3600 * 1_000_000
+_MONDAY = 4  # the first one after 1970-01-01, a Thursday
 _Z = 1.959964  # 95 %
 _REASONS = dict(OVERRIDE_REASONS)
+
+
+Mode = Literal["live", "shadow"]
+# What a card was: shown or hushed in live mode, or kept in shadow mode.
+STATES: dict[Mode, tuple[str, ...]] = {"live": ("shown", "hushed"), "shadow": ("shadow",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which cards: those since a moment, of one (client, tenant), service, rule or mode.
+
+    None asks for all. ``daily`` counts by day instead of by week.
+    """
+
+    since: datetime | None = None
+    whose: tuple[str, str] | None = None
+    service: str | None = None
+    rule: str | None = None
+    mode: Mode | None = None
+    daily: bool = False
 
 
 @dataclass(slots=True)
@@ -43,6 +59,12 @@ class Tally:
     accepted: int = 0
     overridden: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Tally) -> None:
+        """Counts another group into this one."""
+        for name in ("shown", "hushed", "shadow", "accepted", "overridden"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.reasons += other.reasons
 
     @property
     def ignored(self) -> int:
@@ -60,11 +82,16 @@ class Tally:
         return "{:.1f} % ({:.1f} to {:.1f})".format(*(100 * part for part in self.rate))
 
     @property
-    def reasons_text(self) -> str:
-        return ", ".join(
-            f"{_REASONS.get(code, code) or 'no reason'}: {count}"
+    def reasons_said(self) -> list[tuple[str, int]]:
+        """Each reason in words, and of how many cards it is; the most frequent first."""
+        return [
+            (_REASONS.get(code, code) or "no reason", count)
             for code, count in self.reasons.most_common()
-        )
+        ]
+
+    @property
+    def reasons_text(self) -> str:
+        return ", ".join(f"{reason}: {count}" for reason, count in self.reasons_said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +105,23 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """``unplaced`` counts feedback that is of no card shown to its sender: foreign, unknown."""
+    """``unplaced`` counts feedback that is of no card shown to its sender: foreign, unknown.
 
-    since: datetime | None
+    ``course`` are the tallies of each day or week that has cards, by its first day.
+    """
+
+    asked: Asked
     sections: tuple[Section, ...]
     unplaced: dict[str, int]
+    course: dict[date, Tally]
+
+    @property
+    def total(self) -> Tally:
+        """All cards together."""
+        found = Tally(("all",))
+        for tally in self.course.values():
+            found.add(tally)
+        return found
 
     def as_text(self) -> str:
         """Tables for a terminal."""
@@ -119,11 +158,6 @@ class Outcomes:
                 writer.writerow([section.by, _safe(" ".join(tally.name)), *counts, *rate, *found])
         return out.getvalue()
 
-    def as_html(self) -> str:
-        """A page."""
-        rendered: str = _template().render(outcomes=self, counts=_COUNTS)
-        return rendered
-
 
 _COUNTS = ("shown", "hushed", "shadow", "accepted", "overridden", "ignored")
 
@@ -131,14 +165,6 @@ _COUNTS = ("shown", "hushed", "shadow", "accepted", "overridden", "ignored")
 def _safe(text: str) -> str:
     """No formula for a spreadsheet: a tenant's name is free text."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment
-
-    text = files("service.memory").joinpath("outcomes.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
 
 
 def wilson(hits: int, of: int) -> tuple[float, float, float]:
@@ -152,31 +178,62 @@ def wilson(hits: int, of: int) -> tuple[float, float, float]:
     return share, low, high
 
 
-def read_outcomes(
-    store: Store, since: datetime | None = None, whose: tuple[str, str] | None = None
-) -> Outcomes:
-    """The Outcomes of cards since a moment, of one (client, tenant) or all. Raises StoreDown.
+def read_outcomes(store: Store, asked: Asked = Asked()) -> Outcomes:
+    """The Outcomes of the cards asked for. Raises StoreDown.
 
     The database counts: give it a store that waits some seconds (Store.waiting).
     """
-    counts = store.read(lambda c: c.execute(_counts(since, whose)).all())
+    counts = store.read(lambda c: c.execute(_counts(asked)).all())
     unplaced = {"foreign": 0, "unknown": 0}
     query = select(feedback.c.standing, func.count()).group_by(feedback.c.standing)
-    query = query.where(*_of(feedback.c, feedback.c.received, since, whose))
+    query = query.where(*_of(feedback.c, feedback.c.received, asked))
     for standing, count in store.read(lambda c: c.execute(query).all()):
         if standing in unplaced:
             unplaced[standing] = count
+    span = "day" if asked.daily else "week"
     groupings: tuple[tuple[str, tuple[str, ...], Callable[[Any], tuple[str, ...]]], ...] = (
         ("rule and indicator", ("rule", "indicator"), lambda r: (r.rule, r.indicator)),
         ("service", ("service",), lambda r: (r.service,)),
         ("tenant", ("client", "tenant"), lambda r: (r.client or "(open)", r.tenant or "-")),
         ("protocol", ("protocol", "hash"), lambda r: (r.protocol, r.protocol_hash[:12])),
-        ("week", ("week from",), lambda r: (_monday(r.week),)),
+        (span, (f"{span} from",), lambda r: (_first_day(r.span, asked).isoformat(),)),
     )
     sections = tuple(
         Section(by, columns, _tallies(counts, name)) for by, columns, name in groupings
     )
-    return Outcomes(since, sections, unplaced)
+    course = {date.fromisoformat(tally.name[0]): tally for tally in sections[-1].tallies}
+    return Outcomes(asked, sections, unplaced, course)
+
+
+def rules_shown(store: Store, asked: Asked) -> tuple[str, ...]:
+    """The rules of which there are cards, whatever rule is asked for. Raises StoreDown."""
+    query = select(shown.c.rule).distinct().where(*_of(shown.c, shown.c.at, asked))
+    return tuple(store.read(lambda c: c.execute(query.order_by(shown.c.rule)).scalars().all()))
+
+
+Mark = tuple[int | None, ...]
+
+
+def mark(store: Store) -> Mark:
+    """What changes whenever something was shown, answered or pruned. Raises StoreDown.
+
+    Cheap: for those who keep Outcomes and ask whether they still hold.
+    """
+    parts = (
+        select(func.min(shown.c.at)),
+        select(func.max(shown.c.id)),
+        select(func.max(feedback.c.received)),
+        select(func.count()).select_from(feedback),
+    )
+    # Each by itself: its index has the answer at one end.
+    query = select(*(part.scalar_subquery() for part in parts))
+    return tuple(store.read(lambda c: c.execute(query).one()))
+
+
+def any_shown(store: Store, whose: tuple[str, str] | None) -> bool:
+    """Whether there is any card at all, of one (client, tenant) or of all. Raises StoreDown."""
+    query = select(shown.c.id).where(*_whose(shown.c, whose)).limit(1)
+    return store.read(lambda c: c.execute(query).first()) is not None
 
 
 def _tallies(counts: Iterable[Any], name: Callable[[Any], tuple[str, ...]]) -> tuple[Tally, ...]:
@@ -191,34 +248,42 @@ def _tallies(counts: Iterable[Any], name: Callable[[Any], tuple[str, ...]]) -> t
     return tuple(found[key] for key in sorted(found))
 
 
-def _monday(week: int) -> str:
-    start = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=week * _WEEK + _MONDAY)
-    return start.date().isoformat()
+def _first_day(span: int, asked: Asked) -> date:
+    days = span if asked.daily else span * 7 + _MONDAY
+    return date(1970, 1, 1) + timedelta(days=days)
 
 
-def _of(
-    columns: Any, at: ColumnElement[int], since: datetime | None, whose: tuple[str, str] | None
-) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if since is not None:
-        conditions.append(at >= micros(since))
-    if whose is not None:
-        conditions += [columns.client == whose[0], columns.tenant == whose[1]]
+def _whose(columns: Any, whose: tuple[str, str] | None) -> list[ColumnElement[bool]]:
+    return [] if whose is None else [columns.client == whose[0], columns.tenant == whose[1]]
+
+
+def _of(columns: Any, at: ColumnElement[int], asked: Asked) -> list[ColumnElement[bool]]:
+    """What cards and feedback have in common."""
+    conditions = _whose(columns, asked.whose)
+    if asked.since is not None:
+        conditions.append(at >= micros(asked.since))
+    if asked.service is not None:
+        conditions.append(columns.service == asked.service)
     return conditions
 
 
-def _counts(since: datetime | None, whose: tuple[str, str] | None) -> Any:
+def _counts(asked: Asked) -> Any:
     """How many cards of each kind there are, counted by the database."""
     kinds = [
         shown.c[name]
         for name in ("rule", "indicator", "service", "protocol", "protocol_hash", "state")
     ]
     card = [shown.c.client, shown.c.tenant, shown.c.card]
-    # The first showing is the card's week; a repeated call may say another indicator, and the
+    conditions = _of(shown.c, shown.c.at, asked)
+    if asked.rule is not None:
+        conditions.append(shown.c.rule == asked.rule)
+    if asked.mode is not None:
+        conditions.append(shown.c.state.in_(STATES[asked.mode]))
+    # The first showing is the card's time; a repeated call may say another indicator, and the
     # card then counts once for each.
     cards = (
         select(*card, *kinds, func.min(shown.c.at).label("at"))
-        .where(*_of(shown.c, shown.c.at, since, whose))
+        .where(*conditions)
         .group_by(*card, shown.c.patient, *kinds)
         .subquery()
     )
@@ -234,53 +299,17 @@ def _counts(since: datetime | None, whose: tuple[str, str] | None) -> Any:
         ranked.c.place == 1,
     )
     kept = [cards.c[column.name] for column in kinds]
-    week = ((cards.c.at - _MONDAY) // _WEEK).label("week")
-    groups = [cards.c.client, cards.c.tenant, *kept, week, ranked.c.outcome, ranked.c.reason]
+    span = cards.c.at // _DAY if asked.daily else (cards.c.at - _MONDAY * _DAY) // (7 * _DAY)
+    groups = [
+        cards.c.client,
+        cards.c.tenant,
+        *kept,
+        span.label("span"),
+        ranked.c.outcome,
+        ranked.c.reason,
+    ]
     return (
         select(*groups, func.count().label("number"))
         .select_from(cards.outerjoin(ranked, last))
         .group_by(*groups)
     )
-
-
-def explain_call(store: Store, correlation: str, protocol: Protocol) -> list[str]:
-    """What one call said and why, in lines, as far as it can be told without the patient."""
-    query = select(shown).where(shown.c.correlation == correlation).order_by(shown.c.id)
-    rows = store.read(lambda c: c.execute(query).all())
-    lines: list[str] = []
-    for row in rows:
-        lines += [
-            f"{_when(row.at)}  {row.service}: {row.state}, {row.indicator}, rule {row.rule}",
-            f"  rules: {row.rules}",
-        ]
-        if row.protocol_hash == protocol.hash:
-            findings = msgspec.json.decode(row.findings, type=list[tuple[str, str | None]])
-            rules = dict.fromkeys(rule for rule, _ in findings)
-            lines += [f"  {rule}: {protocol.rule(rule).title}" for rule in rules]
-        else:
-            lines.append("  the protocol in force now is another; the rules of then: see its file")
-        lines += [
-            f"  the level acted as: {row.band or 'no usable level'}",
-            f"  stops and flags that held: {row.alarms or 'none'}",
-            f"  protocol {row.protocol}, {row.protocol_hash}; repletion {row.software}",
-            f"  client {row.client or '(open)'}, tenant {row.tenant or '-'}; card {row.card}",
-        ]
-        lines += _answers(store, row)
-    return lines
-
-
-def _answers(store: Store, row: Any) -> list[str]:
-    query = select(feedback).where(feedback.c.card == row.card).order_by(feedback.c.outcome_at)
-    if row.state != "shown":
-        return []
-    answers = [
-        f"  {_when(a.outcome_at)}  {a.outcome}"
-        + (f", {_REASONS.get(a.reason, a.reason)}" if a.reason else "")
-        + ("" if (a.client, a.tenant) == (row.client, row.tenant) else " (by another client)")
-        for a in store.read(lambda c: c.execute(query).all())
-    ]
-    return answers or ["  not answered"]
-
-
-def _when(at: int) -> str:
-    return datetime.fromtimestamp(at // 1_000_000, UTC).isoformat()
