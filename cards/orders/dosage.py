@@ -35,7 +35,8 @@ _DAY = Decimal(1440)
 _HOURLY = re.compile(
     r"\bq\s?(\d{1,2})\s?h(?:rs?|ours?)?\b|\bevery\s(\d{1,2})\s?h(?:ours?)?\b", re.I
 )
-_TIMES = re.compile(r"\W{0,3}(?:x|for)\s?(\d{1,2})\b", re.I)
+# "Q4H (int) X2": what stands in brackets between the hours and the number is passed over.
+_TIMES = re.compile(r"(?:\s?\([a-z]{1,12}\))?\W{0,3}(?:x|for)\s?(\d{1,2})\b", re.I)
 _DAILY = (
     (re.compile(r"\bqid\b|\bfour times (?:a day|daily)\b|\b4\s?x daily\b", re.I), 4),
     (re.compile(r"\btid\b|\bthree times (?:a day|daily)\b|\b3\s?x daily\b", re.I), 3),
