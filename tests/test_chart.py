@@ -390,6 +390,13 @@ def test_an_intolerance_of_oral_magnesium_that_holds(found: Json, intolerant: bo
 # --- fractional excretion -----------------------------------------------------------------------
 
 
+def test_a_weight_dated_in_the_future_is_not_read_past() -> None:
+    ahead = lab("29463-7", 90, "kg", -30)
+    found = chart(weight=bundle(lab("29463-7", 70, "kg"), ahead))
+    assert found.weight is None
+    assert found.weight_note == "the newest weight has no readable unit or value"
+
+
 def urine(mg: Any = 3, creatinine: Any = 100, hours: float = 3, **more: Any) -> Json:
     """FE-Mg of 3 mg/dL: 100 x 3 x 0.7 / (0.7 x 1.1 x 100) = 2.7 %."""
     return bundle(
@@ -430,6 +437,12 @@ def test_fractional_excretion_of_four_results_within_a_day() -> None:
         {"urine": urine(), "magnesium": bundle()},
         {"urine": urine(), "magnesium": bundle(magnesium(status="preliminary"))},
         {"urine": urine(), "administrations": infusion(20)},
+        # Usable in an outpatient, and not of the same day.
+        {
+            "urine": urine(),
+            "magnesium": bundle(magnesium(hours=30)),
+            "encounter": encounter() | {"class": {"code": "AMB"}},
+        },
     ],
 )
 def test_no_fractional_excretion_otherwise(more: Json) -> None:

@@ -303,7 +303,7 @@ def test_what_was_counted_holds_until_something_happens(one: Instance) -> None:
     event.listen(one.memory.reports.engine, "before_cursor_execute", listen)
     for _ in range(3):
         assert tiles(page(one, "?days=all"))["shown"] == "5"
-    assert len(asked) >= 6  # whether something happened, and no more
+    assert len(asked) >= 3  # whether something happened, and no more
     assert not [statement for statement in asked if "row_number" in statement]
     answered(one, cards[:1], "accepted")
     assert tiles(page(one, "?days=all"))["accepted"] == "1 of 5"

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
+from msgspec import structs
+
 from cards import Decision, needs_patient
 from cards.assessment import Offer
 from cards.orders import Orders
@@ -229,7 +231,7 @@ def test_the_course_holds_what_was_given_and_ordered() -> None:
 
 def test_more_facts_are_named() -> None:
     chart = decided("patient-view", "Mg 1.1 mg/dL | sex female | condition: pregnancy").chart
-    chart = replace(chart, fe_mg=Decimal("3.24"), intolerance="magnesium oxide")
+    chart = structs.replace(chart, fe_mg=Decimal("3.24"), intolerance="magnesium oxide")
     found = {f.label: f.line for f in read_facts(chart)}
     assert "pregnancy" in found
     assert found["fractional excretion of magnesium"].endswith(": 3.2 %")
