@@ -47,16 +47,16 @@ run: $(STAMP)  ## serve on 127.0.0.1:8080 (PORT=), fire one request, print its c
 
 .PHONY: test
 test: $(STAMP)  ## every test that needs no outside program, and those whose program is here
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "$(FAST)" $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "$(FAST)" $(ARGS)
 
 .PHONY: test-full
 test-full: export REPLETION_TEST_REQUIRE ?= all
 test-full: $(STAMP)  ## every test; a missing program fails it (REPLETION_TEST_REQUIRE=)
-	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: coverage
 coverage: $(STAMP)  ## the fast tests, with 100 % of the branches of cards/ demanded
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "$(FAST) and not browser and not postgres" --cov=cards --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "$(FAST) and not browser and not postgres" --ignore=tests/test_sweep.py --ignore=tests/test_bench.py --cov=cards --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered $(ARGS)
 
 .PHONY: check
 check: $(STAMP)  ## ruff, mypy --strict, import contracts
