@@ -17,7 +17,7 @@ def _reader() -> MarkdownIt:
 
     reader = MarkdownIt("commonmark", {"html": False, "linkify": False})
     reader.enable(["table", "strikethrough"]).disable(["image", "html_block", "html_inline"])
-    reader.validateLink = _is_web  # type: ignore[method-assign]
+    reader.validateLink = _is_web  # type: ignore[method-assign]  # how the library is told
     reader.add_render_rule("link_open", _outward)
     return reader
 

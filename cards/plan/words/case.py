@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from cards.assessment import Assessment, Finding
-from cards.chart import Chart
 from cards.phrase import listed, record
 from cards.plan.proposal import Step
 from cards.plan.words.line import Line
@@ -119,13 +120,12 @@ def situation(
     if chart.medicines.active("platinum-egfr") and result is not None and result.low:
         lines.append(Line(words.platinum.text, keep=4))
     if chart.fe_mg is not None and result is not None and result.low:
-        lines.append(Line(_fe_mg(chart, protocol), keep=3))
+        lines.append(Line(_fe_mg(chart.fe_mg, protocol), keep=3))
     return lines
 
 
-def _fe_mg(chart: Chart, protocol: Protocol) -> str:
-    value, limit = chart.fe_mg, protocol.file.limit
-    assert value is not None  # noqa: S101 - the caller looked
+def _fe_mg(value: Decimal, protocol: Protocol) -> str:
+    limit = protocol.file.limit
     if value < limit.femg_low.value:
         meaning = "extrarenal loss"
     elif value <= limit.femg_high.value:
