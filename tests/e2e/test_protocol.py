@@ -15,7 +15,8 @@ pytestmark = pytest.mark.needs("chromium")
 
 
 def shown(page: Page) -> list[str]:
-    """The ids of the statements that can be seen."""
+    """The ids of the statements that can be seen, once the page is there to its end."""
+    page.wait_for_load_state("load")
     rows: list[str] = page.locator("#statements tbody tr:visible th").all_inner_texts()
     return rows
 
@@ -50,6 +51,7 @@ def test_the_filter_works_without_javascript(visit: Visitor) -> None:
     assert shown(page) == ["S3-05"]
     assert page.get_by_label("words", exact=True).input_value() == "push"
     page.get_by_role("link", name="All", exact=True).click()
+    page.wait_for_url("**/protocol#ledger")
     assert len(shown(page)) == 125
 
 
