@@ -7,6 +7,7 @@ tables are `cards/codes.toml` (each code with its display and source) and `cards
 
 from cards.codes.drugs import GROUPS, Drug, Form, drug, drug_named, form_named, known_drugs
 from cards.codes.systems import (
+    ATC,
     CPT,
     HCPCS,
     ICD10,
@@ -49,6 +50,7 @@ from cards.codes.tables import (
 )
 
 __all__ = [
+    "ATC",
     "CPT",
     "GROUPS",
     "HCPCS",

@@ -6,6 +6,7 @@ Verhoeff). A check digit proves that a code is well formed, not what it means.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Self
 
 LOINC = "http://loinc.org"
@@ -18,26 +19,84 @@ UCUM = "http://unitsofmeasure.org"
 NDC = "http://hl7.org/fhir/sid/ndc"
 HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 CPT = "http://www.ama-assn.org/go/cpt"
+ATC = "http://www.whocc.no/atc"
 V3_ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
 
-# Other spellings of the same system, seen in real resources.
-_ALIASES = {
-    "urn:oid:2.16.840.1.113883.6.1": LOINC,
-    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
-    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
-    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
-    "urn:oid:2.16.840.1.113883.6.3": ICD10,
-    "urn:oid:2.16.840.1.113883.6.4": ICD10PCS,
-    "urn:oid:2.16.840.1.113883.6.12": CPT,
-    "urn:oid:2.16.840.1.113883.6.285": HCPCS,
-    "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": HCPCS,
+# Other spellings of the same system in real resources: object identifiers and labels. Of a URI
+# the scheme, "www.", a trailing slash and a version fold before these are looked at.
+_LABELS = {
+    "loinc": LOINC,
+    "ln": LOINC,
+    "rxnorm": RXNORM,
+    "snomed": SNOMED,
+    "snomedct": SNOMED,
+    "sct": SNOMED,
+    "icd10cm": ICD10CM,
+    "icd10": ICD10,
+    "icd10who": ICD10,
+    "ndc": NDC,
+    "ucum": UCUM,
+    "cpt": CPT,
+    "cpt4": CPT,
+    "hcpcs": HCPCS,
+    "atc": ATC,
 }
+_OIDS = {
+    "2.16.840.1.113883.6.1": LOINC,
+    "2.16.840.1.113883.6.88": RXNORM,
+    "2.16.840.1.113883.6.96": SNOMED,
+    "2.16.840.1.113883.6.90": ICD10CM,
+    "2.16.840.1.113883.6.3": ICD10,
+    "2.16.840.1.113883.6.4": ICD10PCS,
+    "2.16.840.1.113883.6.8": UCUM,
+    "2.16.840.1.113883.6.12": CPT,
+    "2.16.840.1.113883.6.69": NDC,
+    "2.16.840.1.113883.6.73": ATC,
+    "2.16.840.1.113883.6.285": HCPCS,
+}
+_SYSTEMS = (
+    LOINC,
+    RXNORM,
+    SNOMED,
+    ICD10CM,
+    ICD10,
+    ICD10PCS,
+    UCUM,
+    NDC,
+    HCPCS,
+    CPT,
+    ATC,
+    V3_ROUTE,
+)
+
+
+def _bare(uri: str) -> str:
+    """A URI without what writers vary: scheme, "www.", version, trailing slash, case."""
+    uri = uri.partition("|")[0].rstrip("/").lower()
+    return uri.removeprefix("https://").removeprefix("http://").removeprefix("www.")
+
+
+_BY_BARE = {_bare(uri): uri for uri in _SYSTEMS}
+_LONGEST = 256  # a longer one is no system of ours, and never a key of the cache
+
+
+@lru_cache(maxsize=1024)
+def _folded(uri: str) -> str:
+    uri = uri.strip()
+    bare = _bare(uri)
+    known = _BY_BARE.get(bare) or _OIDS.get(bare.removeprefix("urn:oid:"))
+    if known is None and "/" not in bare and ":" not in bare:
+        known = _LABELS.get(re.sub(r"[ _.()-]", "", bare))
+    if known is None and bare.startswith("snomed.info/sct/"):  # an edition of SNOMED CT
+        known = SNOMED
+    return uri if known is None else known
 
 
 def system_of(uri: str) -> str:
-    """The URI as written above: spaces trimmed, object identifiers replaced."""
-    uri = uri.strip()
-    return _ALIASES.get(uri, uri)
+    """The URI as written above, however a record spells it: http or https, a trailing slash, a
+    version, an object identifier, the usual labels (ICD10, LOINC). Any other as it was sent,
+    trimmed."""
+    return _folded(uri) if len(uri) <= _LONGEST else uri.strip()
 
 
 def is_loinc(uri: str) -> bool:

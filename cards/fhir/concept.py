@@ -1,0 +1,78 @@
+"""Concept: everything that a CodeableConcept, a Coding or a list of them says.
+
+Every coding counts, wherever it stands, and the text beside them (ruling 139). Systems are
+folded (`cards.codes.system_of`); codes and words are trimmed and otherwise as they were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from cards.codes import system_of
+from cards.resource import CodeableConcept, Coding
+
+# What may stand where FHIR has a concept: one, many, a bare Coding, or a code as a string.
+Spoken = CodeableConcept | Coding | str | list[CodeableConcept] | list[Coding] | list[str] | None
+
+
+class Code(Struct, frozen=True, gc=False):
+    """One coding: ``system`` folded and "" when none was sent, ``code`` and ``display`` trimmed."""
+
+    system: str
+    code: str
+    display: str = ""
+
+
+def read_codes(value: Spoken) -> tuple[Code, ...]:
+    """Every coding that holds a code or a display, in the order in which they came."""
+    return tuple(_codes(value))
+
+
+def words_of(value: Spoken) -> tuple[str, ...]:
+    """The words of a concept: its text, then the displays of its codings; none of them empty."""
+    texts = [part.text for part in _parts(value) if isinstance(part, CodeableConcept)]
+    said = [*texts, *(code.display for code in _codes(value))]
+    return tuple(dict.fromkeys(word for text in said if text and (word := text.strip())))
+
+
+def status_of(value: Spoken, system: str = "") -> str | None:
+    """A status as its code in lower case; None when there is none.
+
+    Of several codings the one of the bound ``system`` counts, wherever it stands; else the
+    first that has no system, else the first. A string is a code (STU3).
+    """
+    if isinstance(value, str):
+        return value.strip().lower() or None
+    found = [code for code in _codes(value) if code.code]
+    if not found:
+        return None
+    bound = next((code for code in found if system and code.system == system), None)
+    bare = next((code for code in found if not code.system), None)
+    return (bound or bare or found[0]).code.lower()
+
+
+def _parts(value: Spoken) -> Iterator[CodeableConcept | Coding | str]:
+    if value is None:
+        return
+    if isinstance(value, list):
+        yield from value
+    else:
+        yield value
+
+
+def _codes(value: Spoken) -> Iterator[Code]:
+    for part in _parts(value):
+        if isinstance(part, str):
+            if part.strip():
+                yield Code("", part.strip())
+            continue
+        stated = part.coding if isinstance(part, CodeableConcept) else part
+        for coding in stated if isinstance(stated, list) else [stated]:
+            if coding is not None and (coding.code or coding.display):
+                yield Code(
+                    system_of(coding.system or ""),
+                    (coding.code or "").strip(),
+                    (coding.display or "").strip(),
+                )
