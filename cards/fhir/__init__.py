@@ -1,7 +1,7 @@
-"""FHIR: the shapes that records send, each read in one place.
+"""FHIR as it is read: resources and instants, only the elements that the logic uses.
 
-What a concept says (`concept`) and where a reference leads (`reference`); no other module opens
-their elements.
+What a concept says (`concept`) and where a reference leads (`reference`) is read there alone; no
+other module opens their elements.
 """
 
 from cards.fhir.concept import Code, read_codes, status_of, words_of

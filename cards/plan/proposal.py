@@ -14,7 +14,7 @@ from cards.chart import Chart
 from cards.orders import DraftOrder
 from cards.phrase import bare
 from cards.protocol import Protocol
-from cards.quantity import SaltMass, places, plain
+from cards.units.quantity import SaltMass, places, plain
 
 _RECHECK = re.compile(r"(end|start)\+(\d+)([hd])\Z")
 _MORNING = 6

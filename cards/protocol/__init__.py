@@ -1,7 +1,6 @@
 """Protocol: the clinical numbers and words, read once from a TOML file into frozen types."""
 
 from cards.protocol.anchors import anchor, cited_anchor
-from cards.protocol.markdown import show
 from cards.protocol.model import (
     CLASSES,
     FLAGS,
@@ -27,9 +26,6 @@ from cards.protocol.parse import (
     parse_protocol,
     shipped,
 )
-from cards.protocol.remarks import check
-from cards.protocol.sheet import Section, Sheet, sheet
-from cards.protocol.starter import template
 
 __all__ = [
     "CLASSES",
@@ -48,17 +44,11 @@ __all__ = [
     "Regimen",
     "Renal",
     "Rule",
-    "Section",
-    "Sheet",
     "Stop",
     "When",
     "anchor",
     "build_protocol",
-    "check",
     "cited_anchor",
     "parse_protocol",
-    "sheet",
     "shipped",
-    "show",
-    "template",
 ]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from cards.assessment import Offer
 from cards.plan import Step
 from cards.protocol import Product
-from cards.quantity import MG_MOLAR, places, plain
+from cards.units.quantity import MG_MOLAR, places, plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from cards.assessment import Assessment, Finding, Offer
 from cards.evidence import Evidence
 from cards.plan import CreateDrug, Plan, Proposal, UpdateDraft
 from cards.protocol import Indicator, Protocol
-from cards.quantity import places
 from cards.trace.course import Course, read_course
 from cards.trace.dose import Dose, dose_of, doses_of
 from cards.trace.fact import Fact, Missing, named, read_facts, read_missing
+from cards.units.quantity import places
 
 
 @dataclass(frozen=True, slots=True)

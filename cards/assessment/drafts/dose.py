@@ -11,7 +11,7 @@ from cards.assessment.finding import Finding, met
 from cards.assessment.offers import read_cap
 from cards.chart import order_mmol
 from cards.orders import DraftOrder
-from cards.quantity import SULFATE_MEQ_PER_G, places, plain
+from cards.units.quantity import SULFATE_MEQ_PER_G, places, plain
 
 _HAIR = Decimal("1e-9")
 

@@ -9,7 +9,7 @@ from cards.phrase import listed, record
 from cards.plan.proposal import Step
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
-from cards.quantity import places
+from cards.units.quantity import places
 
 
 def first_words(assessment: Assessment, steps: list[Step], protocol: Protocol) -> list[Line]:
