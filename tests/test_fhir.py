@@ -7,7 +7,7 @@ import pytest
 
 from cards import codes
 from cards.fhir import Code, Target, read_codes, read_reference, status_of, words_of
-from cards.resource import CodeableConcept, Coding
+from cards.fhir.resource import CodeableConcept, Coding
 
 
 def concept(text: str) -> CodeableConcept:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from cards.codes import system_of
-from cards.resource import CodeableConcept, Coding
+from cards.fhir.resource import CodeableConcept, Coding
 
 # What may stand where FHIR has a concept: one, many, a bare Coding, or a code as a string.
 Spoken = CodeableConcept | Coding | str | list[CodeableConcept] | list[Coding] | list[str] | None
