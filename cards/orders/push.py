@@ -1,0 +1,29 @@
+"""Push: whether a dosage says that it is pushed (method, route or text)."""
+
+from __future__ import annotations
+
+import re
+
+from cards.fhir import words_of
+from cards.resource import Dosage
+
+_PUSH = re.compile(r"\b(?:i\.?v\.?|intravenous)\W{0,3}push\b|\bivp\b|\bbolus\b|\bpush\b", re.I)
+_NOT = re.compile(r"\b(?:not?|never|avoid|without)\b(?:\W{1,20}\w{1,40}){0,3}\W{0,20}\Z", re.I)
+_BEFORE = 60  # characters that are looked back at
+_DENIED = 100  # so many times denied in one text is no denial
+
+
+def is_push(dosage: Dosage) -> bool:
+    """Whether a FHIR Dosage states a push that its own words do not deny."""
+    texts = [dosage.text, dosage.patientInstruction]
+    texts += (*words_of(dosage.method), *words_of(dosage.route))
+    return any(says_push(text) for text in texts if text)
+
+
+def says_push(text: str) -> bool:
+    """``2 g IV push``; not ``do not push``."""
+    for denied, match in enumerate(_PUSH.finditer(text)):
+        start = match.start()
+        if denied == _DENIED or not _NOT.search(text[max(start - _BEFORE, 0) : start]):
+            return True
+    return False
