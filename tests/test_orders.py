@@ -28,6 +28,7 @@ from tests.contract.shapes import LOINC, RXNORM, UCUM, Json, draft, sandbox_orde
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 SIX_HOURS = timedelta(hours=6)
+TWO_DAYS = timedelta(hours=48)
 SNOMED = "http://snomed.info/sct"
 IV = {"coding": [{"system": SNOMED, "code": "47625008"}]}
 
@@ -307,14 +308,14 @@ def test_the_end_of_an_order(found: DraftOrder, end: float | None) -> None:
 def test_never_running(more: Json) -> None:
     found = order("6585", repeat(), **({"authoredOn": authored(1)} | more))
     assert not found.active(NOW, SIX_HOURS)
-    assert not found.running(NOW, SIX_HOURS)
+    assert not found.running(NOW, SIX_HOURS, TWO_DAYS)
 
 
 def test_as_needed_is_active_and_does_not_run() -> None:
     prn = repeat() | {"asNeededCodeableConcept": {"text": "low Mg"}}
     found = order("6585", prn, status="active")
     assert found.active(NOW, SIX_HOURS)
-    assert not found.running(NOW, SIX_HOURS)
+    assert not found.running(NOW, SIX_HOURS, TWO_DAYS)
 
 
 def test_milligrams_a_day_only_when_every_line_can_be_read() -> None:

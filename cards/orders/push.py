@@ -7,8 +7,12 @@ import re
 from cards.fhir import words_of
 from cards.resource import Dosage
 
-_PUSH = re.compile(r"\b(?:i\.?v\.?|intravenous)\W{0,3}push\b|\bivp\b|\bbolus\b|\bpush\b", re.I)
-_NOT = re.compile(r"\b(?:not?|never|avoid|without)\b(?:\W{1,20}\w{1,40}){0,3}\W{0,20}\Z", re.I)
+_PUSH = re.compile(r"(?:ivp|bolus|push)\b")  # in lower case; no \b first: it is found quicker so
+# "do not give this as an IV push": the words between the denial and "IV".
+_NOT = re.compile(
+    r"\b(?:not?|never|avoid|without)\b(?:\W{1,20}\w{1,40}){0,3}\W{0,20}"
+    r"(?:\b(?:i\.?v\.?|intravenous)\W{0,3})?\Z"
+)
 _BEFORE = 60  # characters that are looked back at
 _DENIED = 100  # so many times denied in one text is no denial
 
@@ -22,8 +26,13 @@ def is_push(dosage: Dosage) -> bool:
 
 def says_push(text: str) -> bool:
     """``2 g IV push``; not ``do not push``."""
-    for denied, match in enumerate(_PUSH.finditer(text)):
+    text = text.lower()
+    denied = 0
+    for match in _PUSH.finditer(text):
         start = match.start()
+        if start and (text[start - 1].isalnum() or text[start - 1] == "_"):
+            continue  # the end of another word
         if denied == _DENIED or not _NOT.search(text[max(start - _BEFORE, 0) : start]):
             return True
+        denied += 1
     return False
