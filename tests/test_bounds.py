@@ -38,7 +38,15 @@ ROWS: tuple[tuple[str, Callable[[str], object], tuple[str, ...]], ...] = (
     (
         "a push and its denials",
         push.says_push,
-        ("no push ", "do not give as a push, ", "not ", "bolu", "i.v. ", "\u00a0", "no a b c d push"),
+        (
+            "no push ",
+            "do not give as a push, ",
+            "not ",
+            "bolu",
+            "i.v. ",
+            "\u00a0",
+            "no a b c d push",
+        ),
     ),
     (
         "how often, in prose",
