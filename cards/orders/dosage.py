@@ -98,7 +98,7 @@ class DoseLine(Struct, frozen=True, gc=False):
             flows = self.flow.amount(DAY if span is None else min(span, DAY))
             found = flows if found is None else max(found, flows)
         if found is not None and self.most is not None:
-            found = min(found, self.most.in_24h)
+            found = max(min(found, self.most.in_24h), self.dose or Decimal(0))
         return found
 
     def lasts(self) -> Decimal | None:

@@ -121,7 +121,7 @@ _HASTE = re.compile(r"\bstat\b|\bnow\b|\bimmediate(?:ly)?\b|\bsofort\b")
 # Something comes again, however it is said.
 _AGAIN = re.compile(
     r"\b(?:every|q ?\d|alle|jede[nrs]?|toutes|tous les|chaque|cada|ogni|elke|hourly|weekly|"
-    r"monthly|biweekly|times (?:a|per)|mal (?:am|pro)|fois par|repeat)(?![a-z])"
+    r"monthly|biweekly|times (?:a|per)|mal (?:am|pro)|fois par)(?![a-z])"
 )
 # "Q4H (int) X2": what stands in brackets between the hours and the number is passed over.
 _COUNT = re.compile(
@@ -190,7 +190,7 @@ def _read(text: str) -> Spoken:
         found = frequency(Decimal(1), _ALONE[bare])
     if found is None and _FLOWS.search(folded):
         found = Continuous()
-    if found is None and not _AGAIN.search(folded):
+    if found is None and not _AGAIN.search(folded) and "repeat" not in folded:
         if _SINGLE.search(folded):
             found = Once()
         elif _HASTE.search(folded):

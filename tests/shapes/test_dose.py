@@ -194,3 +194,9 @@ def test_a_period_that_cannot_be_read_bounds_nothing() -> None:
     most = {"numerator": quantity(1, "{bag}"), "denominator": quantity(24, "h")}
     found = dosed(part(doseQuantity=quantity(4, "g")), timing=timing, maxDosePerPeriod=most)
     assert "16 g in 24 h" in found.words
+
+
+def test_a_dose_above_what_its_period_allows_is_told() -> None:
+    most = {"numerator": quantity(6, "g"), "denominator": quantity(24, "h")}
+    card = dosed(part(doseQuantity=quantity(16, "g")), maxDosePerPeriod=most)
+    assert (card.indicator, "16 g in 24 h" in card.words) == ("critical", True)
