@@ -72,6 +72,10 @@ def order(code: str = "6585", *dosages: Json, **more: Any) -> DraftOrder:
         (rated(rateQuantity=quantity("x", "g/h")), "a rate in g/h"),
         (rated(rateRatio={"numerator": quantity(2, "g")}), "a rate ratio that cannot be read"),
         (
+            rated(rateRatio={"numerator": quantity("2", "g"), "denominator": quantity(1, "h")}),
+            "a rate ratio that cannot be read",
+        ),
+        (
             rated(rateRatio={"numerator": quantity(2, "g"), "denominator": quantity(0, "min")}),
             "a rate ratio that cannot be read",
         ),

@@ -7,10 +7,12 @@ import re
 from cards.fhir import words_of
 from cards.resource import Dosage
 
-_PUSH = re.compile(r"(?:ivp|bolus|push)\b")  # in lower case; no \b first: it is found quicker so
+_PUSH = re.compile(
+    r"(?:ivpush|ivp|bolus|push)\b"
+)  # in lower case; no \b first: it is found quicker so
 # "do not give this as an IV push": the words between the denial and "IV".
 _NOT = re.compile(
-    r"\b(?:not?|never|avoid|without)\b(?:\W{1,20}\w{1,40}){0,3}\W{0,20}"
+    r"\b(?:not?|never|avoid|without)\b(?:[^\w;]{1,20}\w{1,40}){0,3}[^\w;]{0,20}"
     r"(?:\b(?:i\.?v\.?|intravenous)\W{0,3})?\Z"
 )
 _BEFORE = 60  # characters that are looked back at

@@ -38,18 +38,22 @@ CALCULATED = {"text": "Calculated"}
 AMOUNT = {"coding": [{"display": "admin-amount"}], "text": "amount"}
 
 
+def grams(value: int, kind: Any = None) -> Json:
+    return part(kind, doseQuantity=quantity(value, "g"))
+
+
 @pytest.mark.parametrize(
     "parts",
     [
-        (part(CALCULATED, doseQuantity=quantity(4, "g")), part(ORDERED, doseQuantity=quantity(2, "g"))),
-        (part(ORDERED, doseQuantity=quantity(2, "g")), part(AMOUNT, doseQuantity=quantity(4, "g"))),
-        (part(ORDERED, doseQuantity=quantity(25, "mg/kg")), part(CALCULATED, doseQuantity=quantity(2, "g"))),
-        (part(CALCULATED, doseQuantity=quantity(2, "g")), part(AMOUNT, doseQuantity=quantity(50, "mL"))),
-        (part(doseQuantity=quantity(2, "g")), part(doseQuantity=quantity(1, "{bag}"))),
-        (part("ordered", doseQuantity=quantity(2, "g")), part("calculated", doseQuantity=quantity(9, "g"))),
-        (part(doseQuantity=quantity("2", "g")), part(doseQuantity=quantity(2, "g"))),
+        (grams(4, CALCULATED), grams(2, ORDERED)),
+        (grams(2, ORDERED), grams(4, AMOUNT)),
+        (part(ORDERED, doseQuantity=quantity(25, "mg/kg")), grams(2, CALCULATED)),
+        (grams(2, CALCULATED), part(AMOUNT, doseQuantity=quantity(50, "mL"))),
+        (grams(2), part(doseQuantity=quantity(1, "{bag}"))),
+        (grams(2, "ordered"), grams(9, "calculated")),
+        (part(doseQuantity=quantity("2", "g")), grams(2)),
     ],
-)  # fmt: skip
+)
 def test_of_several_doses_the_ordered_one_else_the_calculated_one(parts: tuple[Json, ...]) -> None:
     """2 g over 4 h at a severe level is slow and right; nothing is said to be unread."""
     card = dosed(*parts)
@@ -92,6 +96,7 @@ def test_millilitres_of_a_known_premix(name: str, value: int, unit: str, says: s
     [
         "magnesium sulfate IVPB",
         "magnesium sulfate 3 g/75 mL",
+        "magnesium sulfate 100 mg/mL",
         "magnesium sulfate 2 g/50 mL or 4 g/50 mL",
         "magnesium sulfate in dextrose 5 %/100 mL",
     ],

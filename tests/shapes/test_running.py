@@ -113,21 +113,30 @@ def test_a_draft_beside_it_is_told_of_it() -> None:
     assert "how often could not be read" in card.words
 
 
+SLOW = {
+    "timing": None,
+    "doseAndRate": [
+        {
+            "doseQuantity": {"value": 24, "unit": "g"},
+            "rateQuantity": {"value": 1, "unit": "g/h"},
+        }
+    ],
+}
+
+
 @pytest.mark.parametrize(
     ("dosage", "hours", "treated"),
     [
         # 24 g at 1 g/h take a day; without a time of its own 6 h; 2 g over 2 h too.
-        ({"doseAndRate": [{"doseQuantity": {"value": 24, "unit": "g"},
-                           "rateQuantity": {"value": 1, "unit": "g/h"}}], "timing": None}, -20, True),
-        ({"doseAndRate": [{"doseQuantity": {"value": 24, "unit": "g"},
-                           "rateQuantity": {"value": 1, "unit": "g/h"}}], "timing": None}, -25, False),
+        (SLOW, -20, True),
+        (SLOW, -25, False),
         ({"timing": {"repeat": {"duration": 10, "durationUnit": "h"}}}, -9, True),
         ({"timing": {"repeat": {"duration": 600, "durationUnit": "min"}}}, -11, False),
         ({}, -5, True),
         ({}, -7, False),
         ({"timing": None}, -7, False),
     ],
-)  # fmt: skip
+)
 def test_a_one_off_order_runs_for_its_own_time(dosage: Json, hours: float, treated: bool) -> None:
     # The order stands since before the result, so that its end is no dose since.
     card = order(dosage, authoredOn=at(hours))
@@ -148,8 +157,7 @@ def test_a_load_from_the_bag_does_not_end_the_infusion(amount: int | None, treat
         found["dosage"]["dose"] = {"value": amount or 4, "unit": "g" if amount else "{bag}"}
         found["effectivePeriod"]["end"] = found["effectivePeriod"]["start"]
 
-    assert ("already" in answer_to(inputs, rewrite).words.lower() or
-            answer_to(inputs, rewrite).indicator == "info") is treated  # fmt: skip
+    assert (answer_to(inputs, rewrite).frame == TREATED) is treated
 
 
 # --- what was given (rulings 154, 155) --------------------------------------------------------
@@ -252,7 +260,7 @@ def test_the_amount_given_in_any_place_and_unit(dosage: Any, grams: str) -> None
         {"repeat": {"boundsPeriod": {"start": at(40), "end": at(60)}, "count": 1}},
         {"event": [at(5)]},
         {"event": [at(5), at(30)]},
-        {"repeat": {"boundsPeriod": {"start": at(8)}, "frequency": 1, "period": 6, "periodUnit": "h"}},
+        {"repeat": {"boundsPeriod": {"start": at(8)}, "period": 6, "periodUnit": "h"}},
         {"code": {"text": "Once"}, "event": [at(20)]},
     ],
 )  # fmt: skip

@@ -4,16 +4,19 @@ rule 15)."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
 import pytest
 
+from cards import instant
 from cards.orders import premix, push, spoken
 from cards.orders.schedule import read_schedule
 from cards.resource import CodeableConcept, Dosage, Timing
 
 LENGTH = 100_000
+FOUR_BYTES = "\U0001d7d9"
 MILLISECONDS = 20
 
 
@@ -60,6 +63,7 @@ ROWS: tuple[tuple[str, Callable[[str], object], tuple[str, ...]], ...] = (
     ),
     ("the timing of a dosage text", by_text, ("repeat ", "every six ", "q6h ")),
     ("the timing of a code's text", by_code, ("every six ", "daily ", "stat ")),
+    ("a time", instant.read_instant, ("2026-03-14T10:00:00.", "0", " ")),
     ("events", by_events, ("2026-03-14T10:00:00Z|", "x|", "2026-03-14|")),
     (
         "a known premix",
@@ -81,15 +85,20 @@ def test_the_worst_text_costs_what_it_is_long(read: Callable[[str], object], pie
     text = repeated(piece)
     spent = []
     for _ in range(5):  # the quickest: a busy machine is no slow pattern
-        begun = time.perf_counter()
+        begun = time.process_time()
         read(text)
-        spent.append((time.perf_counter() - begun) * 1000)
-    assert min(spent) <= MILLISECONDS
+        spent.append((time.process_time() - begun) * 1000)
+    traced = sys.gettrace() is not None  # coverage counts each line
+    assert min(spent) <= MILLISECONDS * (5 if traced else 1)
 
 
 @pytest.mark.parametrize(
     ("cached", "read"),
-    [(spoken._known, spoken.read_code), (premix._known, premix.premix_strength)],  # noqa: SLF001
+    [
+        (spoken._known, spoken.read_code),
+        (premix._known, premix.premix_strength),
+        (instant._read, instant.read_instant),
+    ],
 )
 def test_no_cache_keeps_a_long_key(
     cached: Callable[[str], object], read: Callable[[str], object]
@@ -97,7 +106,7 @@ def test_no_cache_keeps_a_long_key(
     """256 bytes is 64 characters of any alphabet."""
     info = cached.cache_info  # type: ignore[attr-defined]
     before = info().currsize + info().hits
-    read("𝟙" * 65)
+    read(FOUR_BYTES * 65)
     assert info().currsize + info().hits == before
-    read("𝟙" * 64)
+    read(FOUR_BYTES * 64)
     assert info().currsize + info().hits == before + 1
