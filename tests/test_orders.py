@@ -261,6 +261,8 @@ def repeat(**more: Any) -> Json:
             39,
         ),
         (order("6585", repeat(boundsDuration=quantity(2)), authoredOn=authored(9)), -3),
+        # A bare date is that whole day.
+        (order("6585", repeat(boundsPeriod={"end": "2026-03-14"}), authoredOn=authored(9)), 12),
         # A one-off parenteral order: 6 h after its start, or its own longer time (ruling 13).
         (order("6585", repeat(), authoredOn=authored(2)), 4),
         (order("6585", repeat(duration=8, durationUnit="h"), authoredOn=authored(2)), 6),

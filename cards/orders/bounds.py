@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
 
 from cards.instant import read_instant
-from cards.orders.schedule import first_event, last_event
+from cards.orders.schedule import first_and_last
 from cards.orders.timing import DAY
 from cards.quantity import dose_mg, minutes, read_number, stated_units
 from cards.resource import Dosage, RawQuantity, many
@@ -34,26 +34,47 @@ class Bounds(Struct, frozen=True, gc=False):
 NO_BOUNDS = Bounds()
 
 
+class Stated(Struct, frozen=True, gc=False):
+    """The bounds of a dosage as written: the text of its start and its end, and its minutes."""
+
+    start: str | None
+    end: str | None
+    minutes: Decimal | None
+
+
+def stated_bounds(dosage: Dosage) -> Stated | None:
+    """``timing.repeat.bounds[x]``; of a range the high end. None when there are none."""
+    repeat = dosage.timing.repeat if dosage.timing else None
+    if repeat is None:
+        return None
+    period, lasts = repeat.boundsPeriod, repeat.boundsDuration
+    if lasts is None and repeat.boundsRange is not None:
+        lasts = repeat.boundsRange.high
+    if period is None and lasts is None:
+        return None
+    return Stated(
+        period.start if period else None,
+        period.end if period else None,
+        minutes(read_number(lasts.value), unit_of(lasts)) if lasts else None,
+    )
+
+
 def read_bounds(dosage: Dosage) -> Bounds:
     """The Bounds of a FHIR Dosage; a period that begins with its first event, where it has no
-    other start. ``last`` is its last event."""
+    other start, and ends with its last day (a bare date). ``last`` is its last event."""
     timing = dosage.timing
-    if timing is None:
+    stated = stated_bounds(dosage)
+    if timing is None or (stated is None and not timing.event):
         return NO_BOUNDS
-    repeat = timing.repeat
-    period = repeat.boundsPeriod if repeat else None
-    lasts = repeat.boundsDuration if repeat else None
-    if lasts is None and repeat is not None and repeat.boundsRange is not None:
-        lasts = repeat.boundsRange.high
-    if period is None and lasts is None and not timing.event:
-        return NO_BOUNDS
-    start = _instant(period.start) if period else None
-    return Bounds(
-        start or first_event(dosage),
-        _instant(period.end) if period else None,
-        minutes(read_number(lasts.value), unit_of(lasts)) if lasts else None,
-        last_event(dosage),
-    )
+    first, last = first_and_last(dosage)
+    if stated is None:
+        return Bounds(first, last=last)
+    start, end = read_instant(stated.start), read_instant(stated.end)
+    ends = None if end is None else end.start if end.exact else end.start + _A_DAY
+    return Bounds(start.start if start else first, ends, stated.minutes, last)
+
+
+_A_DAY = timedelta(days=1)
 
 
 class Most(Struct, frozen=True, gc=False):
@@ -86,8 +107,3 @@ def unit_of(quantity: RawQuantity) -> str | None:
     """The unit of a quantity: UCUM's code first, then as printed, else the bare code."""
     units = stated_units(quantity)
     return units[0] if units else quantity.code
-
-
-def _instant(text: str | None) -> datetime | None:
-    instant = read_instant(text)
-    return instant.start if instant else None

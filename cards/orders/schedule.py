@@ -68,17 +68,16 @@ def read_schedule(dosage: Dosage) -> Schedule:
     return Schedule(found, needed)
 
 
-def first_event(dosage: Dosage) -> datetime | None:
-    """The earliest ``timing.event``; None when there is none that can be read."""
+def first_and_last(dosage: Dosage) -> tuple[datetime | None, datetime | None]:
+    """The earliest and the latest ``timing.event`` that can be read."""
     timing = dosage.timing
-    events = many(timing.event) if timing and timing.event else []
-    return min(_moments(events), default=None)
+    moments = _moments(many(timing.event)) if timing and timing.event else []
+    return min(moments, default=None), max(moments, default=None)
 
 
-def last_event(dosage: Dosage) -> datetime | None:
-    timing = dosage.timing
-    events = many(timing.event) if timing and timing.event else []
-    return max(_moments(events), default=None)
+def repeats(dosage: Dosage) -> bool:
+    """Whether a dosage says that it is given more than once, or how often cannot be told."""
+    return not isinstance(read_schedule(dosage).timing, NotStated | Once)
 
 
 def _texts(code: CodeableConcept) -> Iterator[str]:
