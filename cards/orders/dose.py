@@ -37,21 +37,21 @@ def parts_of(dosage: Dosage) -> list[DoseAndRate]:
     """The doses and rates of a Dosage. What another version states directly counts where no
     ``doseAndRate`` states it (ruling 154)."""
     parts = many(dosage.doseAndRate)
-    dose = dosage.dose or dosage.doseQuantity
-    if any(part.doseQuantity or part.doseRange for part in parts):
-        dose, doses = None, None
-    else:
-        doses = dosage.doseRange
+    d = dosage
+    if not (
+        d.dose or d.doseQuantity or d.doseRange or d.rateQuantity or d.rateRange or d.rateRatio
+    ):
+        return parts  # as nearly all are
+    dosed = any(part.doseQuantity or part.doseRange for part in parts)
     rated = any(part.rateQuantity or part.rateRange or part.rateRatio for part in parts)
-    rate = None if rated else dosage.rateQuantity
-    rates = None if rated else dosage.rateRange
-    ratio = None if rated else dosage.rateRatio
-    if dose or doses or rate or rates or ratio:
-        direct = DoseAndRate(
-            doseQuantity=dose, doseRange=doses, rateQuantity=rate, rateRange=rates, rateRatio=ratio
-        )
-        return [*parts, direct]
-    return parts
+    direct = DoseAndRate(
+        doseQuantity=None if dosed else d.dose or d.doseQuantity,
+        doseRange=None if dosed else d.doseRange,
+        rateQuantity=None if rated else d.rateQuantity,
+        rateRange=None if rated else d.rateRange,
+        rateRatio=None if rated else d.rateRatio,
+    )
+    return [*parts, direct]
 
 
 def read_dose(parts: list[DoseAndRate], salt: str | None, mg_per_ml: Decimal | None) -> Dose:

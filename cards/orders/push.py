@@ -22,7 +22,9 @@ _DENIED = 100  # so many times denied in one text is no denial
 def is_push(dosage: Dosage) -> bool:
     """Whether a FHIR Dosage states a push that its own words do not deny."""
     texts = [dosage.text, dosage.patientInstruction]
-    texts += (*words_of(dosage.method), *words_of(dosage.route))
+    for concept in (dosage.method, dosage.route):
+        if concept is not None:
+            texts += words_of(concept)
     return any(says_push(text) for text in texts if text)
 
 

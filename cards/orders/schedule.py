@@ -26,7 +26,7 @@ from cards.orders.timing import (
     frequency,
 )
 from cards.quantity import has_value, minutes, read_number
-from cards.resource import CodeableConcept, Dosage, Repeat, many
+from cards.resource import NOTHING, CodeableConcept, Dosage, Repeat, many
 
 _MOST = 10_000  # a count beyond this is a typing error
 _MEALS = frozenset({"C", "AC", "PC"})  # three meals a day
@@ -154,9 +154,10 @@ def _repeated(repeat: Repeat) -> Timing:
         if times is None and _stated(repeat.frequency, repeat.frequencyMax):
             return Unreadable("how often could not be read")
         times = Decimal(1) if times is None else times
-        shorter = minutes(read_number(repeat.periodMax), repeat.periodUnit)
-        if shorter is not None and 0 < shorter < period:
-            period = shorter
+        if repeat.periodMax is not NOTHING:
+            other = minutes(read_number(repeat.periodMax), repeat.periodUnit)
+            if other is not None and 0 < other < period:
+                period = other
         if times <= 0 or times > period:
             return Unreadable("how often could not be read")
         return _on_days(frequency(times, period, count), days)
@@ -182,6 +183,8 @@ def _on_days(often: Frequency, days: int) -> Frequency:
 
 
 def _count(repeat: Repeat) -> int | None:
+    if repeat.count is NOTHING and repeat.countMax is NOTHING:
+        return None
     counts = (read_number(repeat.count), read_number(repeat.countMax))
     stated = [int(one) for one in counts if one is not None and 0 < one < _MOST]
     return max(stated, default=None)
