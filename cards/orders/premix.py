@@ -10,6 +10,10 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 
+from cards.fhir import words_of
+from cards.orders.identity import Identity
+from cards.resource import Resource
+
 _LONGEST = 400  # characters of a name that are read
 _CACHED = 64  # characters: a key never passes 256 bytes
 _BAG = re.compile(
@@ -21,6 +25,13 @@ _EACH_ML = re.compile(r"(?<![\d.,])(\d{1,3})\s?mg\s?/\s?(?:1 ?)?ml\b", re.I)
 # Milligrams and millilitres of the bags, and milligrams in a millilitre of bags and vials.
 _BAGS = frozenset({(2000, 50), (4000, 100), (4000, 50), (20_000, 500), (40_000, 1000)})
 _STRENGTHS = frozenset({40, 80, 500})
+
+
+def strength_of(identity: Identity, resource: Resource, salt: str | None) -> Decimal | None:
+    """Milligrams in a millilitre: as coded, else of a known premix (ruling 142)."""
+    if identity.mg_per_ml is not None or salt != "sulfate":
+        return identity.mg_per_ml
+    return premix_strength(identity.label, *words_of(resource.medicationCodeableConcept))
 
 
 def premix_strength(*names: str | None) -> Decimal | None:

@@ -362,7 +362,7 @@ IN_SOURCE = (
     _source("assessment/drafts/dose", "exactly 8 g is too much",
             ("elif total > day:", "elif total >= day:")),
     _source("assessment/drafts/dose", "other drafts do not count",
-            ("            total += other.at_least_mg()", "            total += 0 * other.at_least_mg()")),
+            ("total += other.at_least_mg()", "total += 0 * other.at_least_mg()")),
     _source("assessment/drafts/dose", "exactly 20 % is too concentrated",
             ("percent is not None and percent > limit",
              "percent is not None and percent >= limit")),
