@@ -126,7 +126,7 @@ ENDS = [
     ([bounds(frequency=2, period=1, periodUnit="d")], 90 * 24),
     ([{"timing": {"code": {"text": "BID"}}}], 90 * 24),
     ([bounds(when=["HS"])], 90 * 24),
-    ([bounds(boundsPeriod={"end": B}), bounds(frequency=1)], 90 * 24),
+    ([bounds(boundsPeriod={"end": B}), bounds(frequency=2)], 90 * 24),
 ]
 
 

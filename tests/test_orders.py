@@ -28,6 +28,7 @@ from tests.contract.shapes import LOINC, RXNORM, UCUM, Json, draft, sandbox_orde
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 SIX_HOURS = timedelta(hours=6)
+TWO_DAYS = timedelta(hours=48)
 SNOMED = "http://snomed.info/sct"
 IV = {"coding": [{"system": SNOMED, "code": "47625008"}]}
 
@@ -70,6 +71,10 @@ def order(code: str = "6585", *dosages: Json, **more: Any) -> DraftOrder:
         (rated(rateQuantity=quantity(3)), "a rate in no unit"),
         (rated(rateQuantity=quantity("x", "g/h")), "a rate in g/h"),
         (rated(rateRatio={"numerator": quantity(2, "g")}), "a rate ratio that cannot be read"),
+        (
+            rated(rateRatio={"numerator": quantity("2", "g"), "denominator": quantity(1, "h")}),
+            "a rate ratio that cannot be read",
+        ),
         (
             rated(rateRatio={"numerator": quantity(2, "g"), "denominator": quantity(0, "min")}),
             "a rate ratio that cannot be read",
@@ -256,6 +261,8 @@ def repeat(**more: Any) -> Json:
             39,
         ),
         (order("6585", repeat(boundsDuration=quantity(2)), authoredOn=authored(9)), -3),
+        # A bare date is that whole day.
+        (order("6585", repeat(boundsPeriod={"end": "2026-03-14"}), authoredOn=authored(9)), 12),
         # A one-off parenteral order: 6 h after its start, or its own longer time (ruling 13).
         (order("6585", repeat(), authoredOn=authored(2)), 4),
         (order("6585", repeat(duration=8, durationUnit="h"), authoredOn=authored(2)), 6),
@@ -307,14 +314,14 @@ def test_the_end_of_an_order(found: DraftOrder, end: float | None) -> None:
 def test_never_running(more: Json) -> None:
     found = order("6585", repeat(), **({"authoredOn": authored(1)} | more))
     assert not found.active(NOW, SIX_HOURS)
-    assert not found.running(NOW, SIX_HOURS)
+    assert not found.running(NOW, SIX_HOURS, TWO_DAYS)
 
 
 def test_as_needed_is_active_and_does_not_run() -> None:
     prn = repeat() | {"asNeededCodeableConcept": {"text": "low Mg"}}
     found = order("6585", prn, status="active")
     assert found.active(NOW, SIX_HOURS)
-    assert not found.running(NOW, SIX_HOURS)
+    assert not found.running(NOW, SIX_HOURS, TWO_DAYS)
 
 
 def test_milligrams_a_day_only_when_every_line_can_be_read() -> None:

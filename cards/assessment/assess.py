@@ -94,8 +94,7 @@ def _session_grams(drafts: tuple[DraftOrder, ...], judged: tuple[DraftOrder, ...
     for draft in drafts:
         if draft.magnesium is None or not draft.parenteral or draft in judged:
             continue
-        for line in draft.lines:
-            total += (line.dose or Decimal(0)) * line.doses_in_24h()
+        total += draft.at_least_mg()
     return total / 1000
 
 

@@ -96,11 +96,13 @@ class Offer(Struct, frozen=True, gc=False):
         line = draft.lines[0]
         if line.dose != self.dose_mg or line.push or line.unreadable:
             return False
+        if line.unread_timing or line.flow is not None:
+            return False  # nobody can tell how much that is in a day
         if self.route == "iv":
             # Not shorter than the regimen's time by any stated time or rate.
             rate = self.dose_mg / Decimal(self.option.minutes or 1) + _HAIR
             slow = bool(line.rates) and max(line.rates) <= rate
-            return line.doses_in_24h() == 1 and slow
+            return line.single and slow
         if self.route == "im":
             return line.doses_in_24h() == (self.option.count or 1)
         return line.doses_in_24h() == (self.option.per_day or 1)

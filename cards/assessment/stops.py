@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Literal
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 from cards.assessment.finding import Finding, Status
 from cards.assessment.flags import Flags
 from cards.chart import PROBLEMS, Chart, Treatment
+from cards.orders import DraftOrder
 from cards.phrase import age, listed, record
 from cards.protocol import Protocol
 
@@ -66,7 +68,7 @@ def read_stops(chart: Chart, flags: Flags, protocol: Protocol) -> Stops:
         _high(chart, protocol),
         *_conditions(chart, life, protocol),
         _weight(chart, protocol),
-        *_running(chart, protocol),
+        *_running(chart, life, protocol),
         _result(chart, protocol),
         _ambulatory(chart, flags, protocol),
         *_unknown(chart, protocol),
@@ -145,7 +147,7 @@ def _weight(chart: Chart, protocol: Protocol) -> StopFinding:
     return _stop("H8", str(weight.quantity) if light and weight else None, protocol)
 
 
-def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
+def _running(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
     """H9, a forbidden magnesium, and PRN orders (which only block a second parenteral one)."""
     medicines = chart.medicines
     result = chart.magnesium.result
@@ -161,7 +163,7 @@ def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
     elif given:
         reason = f"given since the result: {given_words(given[-1], chart)}"
         evidence = tuple(treatment.reference for treatment in given)
-    found = [_stop("H9", reason, protocol, *evidence)]
+    found = [_stop("H9", reason, protocol, *evidence), *_perhaps(chart, life)]
     forbidden = medicines.forbidden()
     if forbidden:
         says = f"the record says do not give magnesium: {record(forbidden[0].label, 40)}."
@@ -191,11 +193,46 @@ def _running(chart: Chart, protocol: Protocol) -> list[StopFinding]:
     return found
 
 
+def _perhaps(chart: Chart, life: bool) -> Iterator[StopFinding]:
+    """What may run, or may have been given since the result: nobody can tell from the record.
+    It is no treatment, and leaves only the emergency dose (rulings 140, 155)."""
+    medicines = chart.medicines
+    if life:
+        return
+    if medicines.may_run:
+        order = medicines.may_run[0]
+        says = f"{may_run_words(order)}: is it running? Check the administration record."
+        evidence = tuple(o.reference for o in medicines.may_run)
+        heading = "a magnesium order may be running"
+        yield StopFinding(
+            Finding("may-run", "unknown", says, heading=heading, evidence=evidence), "all"
+        )
+    undated = medicines.undated_parenteral()
+    if undated:
+        says = (
+            f"{record(undated[0].identity.label, 40)} was given at a time that could not be read: "
+            "since the result? Check the administration record."
+        )
+        evidence = tuple(g.reference for g in undated)
+        heading = "magnesium given at an unknown time"
+        yield StopFinding(
+            Finding("given-undated", "unknown", says, heading=heading, evidence=evidence),
+            "parenteral",
+        )
+
+
+def may_run_words(order: DraftOrder) -> str:
+    """``Magnesium Sulfate: how often could not be read ("per protocol")``"""
+    return f"{record(order.label, 40)}: {record(order.unread_timing or '', 90)}"
+
+
 def given_words(treatment: Treatment, chart: Chart) -> str:
     """``Magnesium Sulfate, 4 h ago``"""
     label = record(treatment.label, 40)
     when = treatment.when
-    return label if when is None or when > chart.now else f"{label}, {age(when, chart.now)}"
+    if when is not None and when <= chart.now:
+        label = f"{label}, {age(when, chart.now)}"
+    return f"{label}, begun: how much is not known" if treatment.begun else label
 
 
 def _result(chart: Chart, protocol: Protocol) -> StopFinding:

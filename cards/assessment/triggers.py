@@ -320,8 +320,10 @@ def _apart(drug: Drug, protocol: Protocol) -> str | None:
 
 
 def check_signing(context: TriggerContext) -> Finding | None:
-    """At order-sign, once: severe, and magnesium neither active nor in the session."""
-    if not context.at_sign or not context.severe or context.replaced():
+    """At order-sign, and where a draft ends the treatment, once: severe, and magnesium neither
+    active nor in the session (ruling 143)."""
+    ended = context.chart.medicines.ended_parenteral
+    if not (context.at_sign or ended) or not context.severe or context.replaced():
         return None
     if any(d.magnesium for d in context.session):
         return None  # an oral draft is judged by D13
@@ -329,6 +331,7 @@ def check_signing(context: TriggerContext) -> Finding | None:
     assert result is not None  # noqa: S101 - severe
     entry = context.protocol.rule("sign")
     indicator = _scoped(entry.indicator_for("severe"), context)
+    says = f"{record(ended[0].label, 50)} is being stopped." if ended else ""
     return Finding(
-        "sign", "met", "", indicator, entry.title, None, "offer", evidence=(result.source,)
+        "sign", "met", says, indicator, entry.title, None, "offer", evidence=(result.source,)
     )

@@ -112,7 +112,8 @@ def read_chart(
     )
     corrected, shown_calcium = _calcium(labs, now, age, protocol)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
-    medicines = read_medicines(evidence, medications, drafts, now, protocol)
+    ended = frozenset(d.resource.id for d in orders.ended if d.resource.id)
+    medicines = read_medicines(evidence, medications, drafts, ended, now, protocol)
     return Chart(
         now=now,
         patient_id=evidence.patient_id,

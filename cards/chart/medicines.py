@@ -24,23 +24,36 @@ COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"
 
 
 class Treatment(Struct, frozen=True, gc=False):
-    """Magnesium that counts as given: the resource, its name, and when it ended (or will)."""
+    """Magnesium that counts as given: the resource, its name, and when it ended (or will);
+    ``begun`` when it is not known to be over, nor how much of it was given (ruling 155)."""
 
     reference: str
     label: str
     when: datetime | None
+    begun: bool = False
+
+
+class Coming(Struct, frozen=True, gc=False):
+    """Magnesium that is ordered and does not run now, and when its next dose is due."""
+
+    order: DraftOrder
+    due: datetime
 
 
 @dataclass(frozen=True)  # no slots: every rule asks the same few questions
 class Medicines:
-    """Orders and administrations; ``one_off`` is how long a one-off parenteral order lasts."""
+    """Orders and administrations; ``one_off`` is how long a one-off parenteral order lasts,
+    ``rest`` how far apart the doses of a schedule are that does not run between them;
+    ``ended`` the orders that a draft of this call ends."""
 
     orders: tuple[DraftOrder, ...]
     given: tuple[Given, ...]
     now: datetime
     one_off: timedelta
+    rest: timedelta
     administrations_obtained: bool
     unresolved: tuple[str, ...] = ()
+    ended: tuple[DraftOrder, ...] = ()
 
     # -- any drug ------------------------------------------------------------------------
     def active(self, *groups: str) -> tuple[DraftOrder, ...]:
@@ -67,25 +80,52 @@ class Medicines:
         )
 
     @cached_property
-    def running_parenteral(self) -> tuple[DraftOrder, ...]:
-        """Parenteral magnesium being given: a one-off order is over once it was given."""
+    def _running(self) -> tuple[DraftOrder, ...]:
+        """Magnesium being given, or perhaps: a one-off order is over once it was given."""
         return tuple(
             o
             for o in self.magnesium
-            if o.parenteral
-            and o.running(self.now, self.one_off)
-            and not (o.one_off and self._completed(o))
+            if o.running(self.now, self.one_off, self.rest)
+            and not (o.parenteral and o.one_off and self._completed(o))
         )
 
     @cached_property
+    def running_parenteral(self) -> tuple[DraftOrder, ...]:
+        """Parenteral magnesium being given."""
+        return tuple(o for o in self._running if o.parenteral and not o.unread_timing)
+
+    @cached_property
+    def may_run(self) -> tuple[DraftOrder, ...]:
+        """Parenteral magnesium that is ordered so often as nobody can tell (ruling 140)."""
+        return tuple(o for o in self._running if o.parenteral and o.unread_timing)
+
+    @cached_property
     def running_oral(self) -> tuple[DraftOrder, ...]:
+        return tuple(o for o in self._running if not o.parenteral)
+
+    @property
+    def ended_parenteral(self) -> tuple[DraftOrder, ...]:
+        """Parenteral magnesium that a draft of this call ends."""
+        return tuple(o for o in self.ended if o.magnesium is not None and o.parenteral)
+
+    @cached_property
+    def coming(self) -> tuple[Coming, ...]:
+        """Magnesium that begins later, or whose next dose does (ruling 156)."""
         return tuple(
-            o for o in self.magnesium if not o.parenteral and o.running(self.now, self.one_off)
+            Coming(o, due)
+            for o in self.magnesium
+            if o.active(self.now, self.one_off)
+            and (due := o.next_due(self.now, self.one_off, self.rest)) is not None
         )
 
     def as_needed(self) -> tuple[DraftOrder, ...]:
-        """PRN and replacement-protocol magnesium orders."""
-        return tuple(o for o in self.magnesium if o.as_needed and o.active(self.now, self.one_off))
+        """PRN and replacement-protocol magnesium orders in force."""
+        later = {coming.order.reference for coming in self.coming}
+        return tuple(
+            o
+            for o in self.magnesium
+            if o.as_needed and o.active(self.now, self.one_off) and o.reference not in later
+        )
 
     def forbidden(self) -> tuple[DraftOrder, ...]:
         """``doNotPerform`` magnesium that is in force."""
@@ -118,22 +158,36 @@ class Medicines:
     def given_since(self, collected: datetime | None) -> tuple[Treatment, ...]:
         """What counts as magnesium given after the result, the latest last."""
         found = [
-            Treatment(g.reference, g.identity.label, g.moment)
+            Treatment(g.reference, g.identity.label, g.moment, begun=True)
             for g in self.magnesium_given
-            if g.resource.status == "in-progress"
+            if g.begun
         ]
         if collected is None:
             return tuple(found)
         oral_goes_on = bool(self.oral_before(collected))
         for g in self.magnesium_given:
             oral = self._is_oral(g)
-            if g.moment and g.moment > collected and not (oral and oral_goes_on):
+            since = g.moment is not None and g.moment > collected and not g.begun
+            if since and not (oral and oral_goes_on):
                 found.append(Treatment(g.reference, g.identity.label, g.moment))
         for o in self.magnesium:
             if o.parenteral and o.start and o.start > collected and self._over(o):
                 found.append(Treatment(o.reference, o.label, o.end(self.one_off) or o.start))
+        for coming in self.coming:
+            last = coming.order.last_due(self.now, self.rest)
+            if coming.order.parenteral and last is not None and last > collected:
+                found.append(Treatment(coming.order.reference, coming.order.label, last))
         unique = {treatment.reference: treatment for treatment in found}
         return tuple(sorted(unique.values(), key=lambda t: (t.when or self.now, t.reference)))
+
+    @cached_property
+    def undated(self) -> tuple[Given, ...]:
+        """Magnesium given at a time that cannot be read: it may have been since the result
+        (ruling 155)."""
+        return tuple(g for g in self.magnesium_given if g.moment is None and not g.begun)
+
+    def undated_parenteral(self) -> tuple[Given, ...]:
+        return tuple(g for g in self.undated if not self._is_oral(g))
 
     def grams_given(self, span: timedelta) -> Decimal | None:
         """Grams of parenteral sulfate within a span; None when an amount cannot be read.
@@ -144,9 +198,9 @@ class Medicines:
         since = self.now - span
         if self.magnesium_given:
             amounts = [
-                g.line.dose
+                g.mg
                 for g in self.magnesium_given
-                if not self._is_oral(g) and g.moment is not None and g.moment > since
+                if not self._is_oral(g) and (g.begun or (g.moment is not None and g.moment > since))
             ]
         else:
             amounts = [
@@ -185,7 +239,7 @@ class Medicines:
         limit = protocol.file.limit
         since = self.now - timedelta(hours=24)
         for g in self.magnesium_given:
-            dose, start, end = g.line.dose, g.start, g.end
+            dose, start, end = g.mg, g.start, g.end
             if dose is None or start is None or end is None or end <= since or self._is_oral(g):
                 continue
             over = Decimal((end - start).total_seconds()) / 60
@@ -212,17 +266,26 @@ class Medicines:
         return route == "po" or (route is None and drug is not None and drug.salt != "sulfate")
 
     def _completed(self, order: DraftOrder) -> bool:
-        """A completed administration of this order, by reference or by time."""
-        for g in self.magnesium_given:
-            if g.resource.status != "completed" or self._is_oral(g):
-                continue
-            key = reference_key(g.resource.request.reference) if g.resource.request else None
-            if key is not None:
-                if key == ("MedicationRequest", order.resource.id):
-                    return True
-            elif g.start and order.start and g.start >= order.start:
-                return True
-        return False
+        """Whether completed administrations of this order, by reference or by time, are all of
+        it. Less than its dose is not (a load from the bag); nor is an amount that nobody stated
+        while a longer infusion than ``one_off`` has its time (ruling 140)."""
+        found = [g for g in self.magnesium_given if self._is_of(g, order)]
+        if not found:
+            return False
+        ordered = sum((line.dose or Decimal(0) for line in order.lines), Decimal(0))
+        amounts = [g.mg for g in found]
+        if any(amount is None for amount in amounts):
+            long = order.dose_time(self.one_off) > self.one_off
+            return not (long and all(g.end is None or g.end <= g.start for g in found if g.start))
+        return sum((a for a in amounts if a is not None), Decimal(0)) >= ordered
+
+    def _is_of(self, given: Given, order: DraftOrder) -> bool:
+        if given.resource.status != "completed" or self._is_oral(given):
+            return False
+        key = reference_key(given.resource.request.reference) if given.resource.request else None
+        if key is not None:
+            return key == ("MedicationRequest", order.resource.id)
+        return bool(given.start and order.start and given.start >= order.start)
 
     def _not_done(self, order: DraftOrder) -> bool:
         for g in self.given:
@@ -267,24 +330,34 @@ def read_medicines(
     evidence: Evidence,
     medications: Mapping[str, Resource],
     drafts: tuple[DraftOrder, ...],
+    ended: frozenset[str],
     now: datetime,
     protocol: Protocol,
 ) -> Medicines:
-    """The Medicines of the evidence; an order that is being drafted again is not counted twice."""
+    """The Medicines of the evidence; an order that is being drafted again is not counted twice,
+    and one that a draft ends (its id in ``ended``) neither runs nor was it given by that
+    (ruling 143)."""
     drafted = {d.resource.id for d in drafts if d.resource.id}
-    orders = tuple(
-        read_order(resource, medications)
-        for resource in evidence.of_type("MedicationRequest")
-        if resource.id not in drafted
+    limit = protocol.file.limit
+    read = relist(
+        tuple(
+            read_order(resource, medications)
+            for resource in evidence.of_type("MedicationRequest")
+            if resource.id not in drafted
+        ),
+        protocol.drug_lists,
     )
+    orders = tuple(o for o in read if o.resource.id not in ended) if ended else read
     return Medicines(
-        orders=relist(orders, protocol.drug_lists),
+        orders=orders,
         given=tuple(
             read_given(resource, medications)
             for resource in evidence.of_type("MedicationAdministration")
         ),
         now=now,
-        one_off=protocol.file.limit.one_off_end.span,
+        one_off=limit.one_off_end.span,
+        rest=limit.schedule_rest.span,
         administrations_obtained=evidence.obtained("administrations"),
         unresolved=tuple(o.label for o in orders if not o.identity.resolved),
+        ended=tuple(o for o in read if o.resource.id in ended),
     )

@@ -30,9 +30,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from msgspec.structs import replace
 
-from cards.fhir.instant import read_instant
-from cards.fhir.resource import Dosage, Period, RawQuantity, Resource, many, status_code
-from cards.units.quantity import has_value, read_number
+from cards.instant import read_instant
+from cards.orders.bounds import stated_bounds
+from cards.orders.schedule import repeats
+from cards.quantity import has_value
+from cards.resource import Dosage, Period, Resource, many, status_code
 
 EVER = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -42,7 +44,6 @@ _LASTS = frozenset({"Patient", "Medication", "Specimen"})
 _ENDED_ORDER = frozenset({"completed", "stopped", "cancelled", "on-hold", "revoked"})
 _ENDED_STATE = frozenset({"inactive", "remission", "resolved"})
 _UNTRUE = frozenset({"entered-in-error", "not-done", "cancelled"})
-_UNITS = {"min": 60, "h": 3600, "d": 86_400, "wk": 604_800, "mo": 2_629_800, "a": 31_557_600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,39 +214,24 @@ def _stated_end(resource: Resource, since: datetime, zone: tzinfo) -> datetime |
 
 
 def _line_end(line: Dosage, since: datetime, zone: tzinfo) -> datetime | None:
-    repeat = line.timing.repeat if line.timing else None
-    if repeat is None:
+    bounds = stated_bounds(line)
+    if bounds is None:
         return None
-    bounds = repeat.boundsPeriod
-    if bounds is not None and bounds.end is not None:
+    if bounds.end is not None:
         return latest(bounds.end, zone)
-    length = _length(repeat.boundsDuration) if repeat.boundsDuration is not None else None
-    start = latest(bounds.start, zone) if bounds is not None else None
-    return None if length is None else _after(start or since, length)
+    if bounds.minutes is None or not 0 <= bounds.minutes < _LONGEST:
+        return None
+    length = timedelta(minutes=float(bounds.minutes))
+    return _after(latest(bounds.start, zone) or since, length)
+
+
+_LONGEST = 10**8  # minutes: longer than anybody is treated
 
 
 def _after(moment: datetime, span: timedelta) -> datetime:
     return moment + span if moment < _LATEST - span else _LATEST
 
 
-def _length(quantity: RawQuantity) -> timedelta | None:
-    number = read_number(quantity.value)
-    seconds = _UNITS.get((quantity.code or quantity.unit or "").strip())
-    if number is None or seconds is None or not 0 <= number * seconds < 10**10:
-        return None
-    return timedelta(seconds=float(number * seconds))
-
-
 def _repeats(resource: Resource) -> bool:
     """Whether any dosage line says that it is given more than once."""
-    for line in many(resource.dosageInstruction):
-        timing = line.timing
-        if timing is None:
-            continue
-        repeat = timing.repeat
-        if timing.code is not None or (
-            repeat is not None
-            and (has_value(repeat.frequency) or has_value(repeat.period) or repeat.when)
-        ):
-            return True
-    return False
+    return any(repeats(line) for line in many(resource.dosageInstruction))

@@ -36,14 +36,19 @@ class Instant(Struct, frozen=True, gc=False):
             raise ValueError("an Instant needs an aware datetime")
 
 
-@lru_cache(maxsize=4096)
+_LONGEST = 64  # characters of the longest time anybody writes; a longer text is none
+
+
 def read_instant(text: str | None) -> Instant | None:
     """The Instant of a FHIR date, dateTime or instant; None when absent or not one.
 
     A date without a time is 00:00 UTC of that day (ruling 18).
     """
-    if not text:
-        return None
+    return _read(text) if text and len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Instant | None:
     text = text.strip()
     try:
         if text[4:20:3] == "--T::Z" and len(text) == 20:  # as nearly all are; tried first

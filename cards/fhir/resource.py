@@ -67,30 +67,40 @@ class ReferenceRange(Struct, frozen=True, gc=False):
 class Repeat(Struct, frozen=True, gc=False):
     boundsDuration: RawQuantity | None = None
     boundsPeriod: Period | None = None
+    boundsRange: Range | None = None
     count: Raw = NOTHING
+    countMax: Raw = NOTHING
     duration: Raw = NOTHING
     durationMax: Raw = NOTHING
     durationUnit: str | None = None
     frequency: Raw = NOTHING
     frequencyMax: Raw = NOTHING
     period: Raw = NOTHING
+    periodMax: Raw = NOTHING
     periodUnit: str | None = None
-    timeOfDay: list[str] | None = None
+    dayOfWeek: list[str] | str | None = None
+    timeOfDay: list[str] | str | None = None
     when: list[str] | str | None = None
 
 
 class Timing(Struct, frozen=True, gc=False):
-    event: list[str] | None = None
+    event: list[str] | str | None = None
     repeat: Repeat | None = None
     code: CodeableConcept | None = None
 
 
 class DoseAndRate(Struct, frozen=True, gc=False):
+    type: CodeableConcept | str | None = None
     doseQuantity: RawQuantity | None = None
     doseRange: Range | None = None
     rateQuantity: RawQuantity | None = None
     rateRange: Range | None = None
     rateRatio: Ratio | None = None
+
+
+class Extension(Struct, frozen=True, gc=False):
+    url: str | None = None
+    valueBoolean: Raw = NOTHING
 
 
 class Dosage(Struct, frozen=True, gc=False):
@@ -99,13 +109,19 @@ class Dosage(Struct, frozen=True, gc=False):
     timing: Timing | None = None
     asNeededBoolean: bool | None = None
     asNeededCodeableConcept: CodeableConcept | None = None
+    asNeeded: bool | None = None  # R5, as the next
+    asNeededFor: list[CodeableConcept] | CodeableConcept | None = None
+    extension: list[Extension] | None = None
+    maxDosePerPeriod: list[Ratio] | Ratio | None = None
     route: CodeableConcept | None = None
     method: CodeableConcept | None = None
     doseAndRate: list[DoseAndRate] | DoseAndRate | None = None
     # MedicationAdministration.dosage, and STU3 Dosage, state dose and rate directly.
     dose: RawQuantity | None = None
     doseQuantity: RawQuantity | None = None
+    doseRange: Range | None = None
     rateQuantity: RawQuantity | None = None
+    rateRange: Range | None = None
     rateRatio: Ratio | None = None
 
 
@@ -185,6 +201,13 @@ class Resource(Struct, frozen=True, gc=False):
     dosage: Dosage | list[Dosage] | None = None
     reasonCode: list[CodeableConcept] | CodeableConcept | None = None
     request: Reference | None = None
+    # the time of an administration in R5, and in later versions
+    occurenceDateTime: str | None = None
+    occurencePeriod: Period | None = None
+    occurenceTiming: Timing | None = None
+    occurrenceDateTime: str | None = None
+    occurrencePeriod: Period | None = None
+    occurrenceTiming: Timing | None = None
     ingredient: list[Ingredient] | Ingredient | None = None
     # Encounter
     class_: Coding | list[CodeableConcept] | None = msgspec.field(name="class", default=None)

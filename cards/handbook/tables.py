@@ -60,7 +60,8 @@ _SETTINGS: tuple[Setting, ...] = ("inpatient", "ambulatory")
 _LIMIT_GROUPS = {
     "Infusions and injections": """limit.infusion_rate limit.fast_rate limit.single_iv
         limit.daily_parenteral limit.single_im limit.iv_concentration limit.short_infusion
-        limit.monitoring_magnesium limit.bedside_dose limit.emergency_spent limit.one_off_end""",
+        limit.monitoring_magnesium limit.bedside_dose limit.emergency_spent limit.one_off_end
+        limit.schedule_rest""",
     "Oral magnesium": "limit.oral_daily limit.oral_full_dose limit.oxide_daily",
     "Kidney, weight, age": """limit.half_dose_iv limit.half_dose_oral limit.creatinine_rise
         limit.creatinine_ratio limit.creatinine_low limit.recent_dialysis limit.unknown_weight_iv

@@ -5,8 +5,9 @@ incomplete, never wrong (D0).
 """
 
 from cards.orders.dosage import DoseLine, read_dosage
+from cards.orders.given import Given, read_given
 from cards.orders.identity import Identity, identify
-from cards.orders.order import DraftOrder, Given, read_given, read_order
+from cards.orders.order import DraftOrder, read_order
 from cards.orders.orders import Drafted, Orders, read_drafts, relevant, relist, selected
 
 __all__ = [

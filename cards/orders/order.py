@@ -1,4 +1,4 @@
-"""DraftOrder and Given: an order (drafted or active) and an administration, as rules see them."""
+"""DraftOrder: an order, drafted or active, as rules see it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from decimal import Decimal
 from functools import cached_property
 
 from cards.codes import Drug
-from cards.fhir.instant import read_instant
-from cards.fhir.resource import CodeableConcept, Dosage, Resource, many, name
-from cards.orders.dosage import DoseLine, read_bounds, read_dosage, starts
+from cards.instant import read_instant
+from cards.orders.bounds import Bounds, read_bounds
+from cards.orders.dosage import DoseLine, read_dosage
 from cards.orders.identity import Identity, identify
+from cards.orders.premix import strength_of
+from cards.orders.timing import Frequency, NotStated
+from cards.resource import CodeableConcept, Dosage, Resource, many, name
 
 RUNS = "active"
 _REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})
@@ -43,7 +46,8 @@ class DraftOrder:
             return ()
         drug = self.identity.find("magnesium") or self.identity.find("magnesium-laxative")
         salt = drug.salt if drug else None
-        return tuple(read_dosage(dosage, salt, self.identity.mg_per_ml) for dosage in self._dosages)
+        strength = strength_of(self.identity, self.resource, salt)
+        return tuple(read_dosage(dosage, salt, strength) for dosage in self._dosages)
 
     @cached_property
     def route(self) -> str | None:
@@ -111,50 +115,70 @@ class DraftOrder:
     @property
     def start(self) -> datetime | None:
         """When the order begins: as it says, else when it was written."""
-        for text in (*(starts(dosage) for dosage in self._dosages), self.resource.authoredOn):
-            instant = read_instant(text)
-            if instant is not None:
-                return instant.start
-        return None
+        stated = next((found.start for found in self._bounds if found.start), None)
+        if stated is not None:
+            return stated
+        instant = read_instant(self.resource.authoredOn)
+        return instant.start if instant else None
 
     @property
     def _dosages(self) -> list[Dosage]:
         return many(self.resource.dosageInstruction) if not self.unreadable else []
 
+    @cached_property
+    def _bounds(self) -> tuple[Bounds, ...]:
+        """Of every dosage, whatever the drug."""
+        return tuple(read_bounds(dosage) for dosage in self._dosages)
+
     @property
     def one_off(self) -> bool:
-        """Count 1, code ONCE, or no repeat at all (ruling 13)."""
+        """Count 1, code ONCE, or no repeat at all (ruling 13); never what runs on, nor what is
+        given so often as nobody can tell."""
         return all(
-            line.once or (line.per_day is None and line.count is None) for line in self.lines
+            line.flow is None
+            and (line.once or (isinstance(line.timing, NotStated) and line.count is None))
+            for line in self.lines
         )
+
+    @property
+    def unread_timing(self) -> str | None:
+        """Why it cannot be told how often it is given."""
+        return next((line.unread_timing for line in self.lines if line.unread_timing), None)
 
     def end(self, one_off: timedelta) -> datetime | None:
         """When the order is over; None while it has no end.
 
-        Bounds first; else start + duration x count; a one-off parenteral order ends ``one_off``
-        after its start (ruling 13), a repeating one runs while it is active (ruling 75).
+        Bounds first; else start + duration x count; a one-off parenteral order ends when its
+        stated time is over, at least ``one_off`` after its start (rulings 13, 140), a repeating
+        one runs while it is active (ruling 75).
         """
-        bounds = [found for d in self._dosages if (found := read_bounds(d)) is not None]
-        ends = [i.start for b in bounds if (i := read_instant(b.end)) is not None]
+        ends = [found.end for found in self._bounds if found.end is not None]
         if ends:
             return max(ends)
         start = self.start
         if start is None:
             return None
-        spans = [b.minutes for b in bounds if b.minutes is not None]
+        spans = [found.minutes for found in self._bounds if found.minutes is not None]
         if spans:
-            return start + timedelta(minutes=float(max(spans)))
+            return start + _span(max(spans))
         if self.magnesium is None or not self.parenteral or self.as_needed:
             return None
         if self.one_off:
-            longest = max((line.minutes or Decimal(0) for line in self.lines), default=Decimal(0))
-            return start + max(one_off, timedelta(minutes=float(longest)))
-        lasting = [_span(line) for line in self.lines]
+            return start + self.dose_time(one_off)
+        last = [found.last for found in self._bounds if found.last is not None]
+        if last:
+            return max(last) + self.dose_time(one_off)
+        lasting = [_course(line) for line in self.lines]
         known = [span for span in lasting if span is not None]
         return start + max(known) if known and len(known) == len(lasting) else None
 
+    def dose_time(self, one_off: timedelta) -> timedelta:
+        """How long one dose keeps running: its stated time, at least ``one_off``."""
+        longest = max((line.lasts() or Decimal(0) for line in self.lines), default=Decimal(0))
+        return max(one_off, _span(longest))
+
     def active(self, now: datetime, one_off: timedelta) -> bool:
-        """Ordered, not forbidden, not over: it may be PRN."""
+        """Ordered, not forbidden, not over: it may be PRN, or begin later."""
         if self.resource.status != RUNS or self.resource.doNotPerform:
             return False
         if self.resource.intent in NEVER_RUN:
@@ -162,72 +186,75 @@ class DraftOrder:
         end = self.end(one_off)
         return end is None or end > now
 
-    def running(self, now: datetime, one_off: timedelta) -> bool:
+    def next_due(self, now: datetime, one_off: timedelta, rest: timedelta) -> datetime | None:
+        """When the next dose is due of an order that does not run now: its stated start lies
+        ahead, or it rests between doses more than ``rest`` apart (ruling 156). None when it
+        runs."""
+        starts = [found.start for found in self._bounds]
+        ahead = [start for start in starts if start is not None and start > now]
+        if ahead and len(ahead) == len(starts):
+            return min(ahead)
+        last = self.last_due(now, rest)
+        if last is None or now < last + self.dose_time(one_off):
+            return None
+        return last + min(_every(line) for line in self.lines)
+
+    def last_due(self, now: datetime, rest: timedelta) -> datetime | None:
+        """When the last dose was due of a schedule with more than ``rest`` between its doses;
+        None of any other, and where its start is not known."""
+        start = self.start
+        if not self.lines or start is None or start > now:
+            return None
+        if not all(isinstance(line.timing, Frequency) for line in self.lines):
+            return None
+        every = min(_every(line) for line in self.lines)
+        return None if every <= rest else now - (now - start) % every
+
+    def running(self, now: datetime, one_off: timedelta, rest: timedelta) -> bool:
         """Active and being given without anybody's further decision."""
-        return self.active(now, one_off) and not self.as_needed
+        return (
+            self.active(now, one_off)
+            and not self.as_needed
+            and self.next_due(now, one_off, rest) is None
+        )
 
     def daily_mg(self) -> Decimal | None:
         """Milligrams of salt a day; None when a line cannot be read."""
         total = Decimal(0)
         for line in self.lines:
-            if line.dose is None:
+            amount = None if line.unread_timing else line.mg_in_24h()
+            if amount is None:
                 return None
-            total += line.dose * line.doses_in_24h()
+            total += amount
         return total if self.lines else None
 
+    def at_least_mg(self) -> Decimal:
+        """Milligrams of salt in 24 h, as far as they can be read."""
+        return sum((line.mg_in_24h() or Decimal(0) for line in self.lines), Decimal(0))
 
-def _span(line: DoseLine) -> timedelta | None:
-    if line.count is None:
+
+def _span(minutes: Decimal) -> timedelta:
+    """No longer than an order can mean: a slip of the pen must not leave the calendar."""
+    return timedelta(minutes=float(min(minutes, _LONGEST)))
+
+
+_LONGEST = Decimal(525600) * 10
+
+
+def _every(line: DoseLine) -> timedelta:
+    return _span(line.timing.every) if isinstance(line.timing, Frequency) else timedelta(0)
+
+
+def _course(line: DoseLine) -> timedelta | None:
+    """How long all its doses take, when their number is stated."""
+    count, per_day = line.count, line.per_day
+    if count is None:
         return None
-    if line.per_day:
-        return timedelta(days=float(line.count / line.per_day))
-    return timedelta(minutes=float((line.minutes or 0) * line.count)) if line.minutes else None
-
-
-@dataclass(frozen=True)  # no slots, as above
-class Given:
-    """An administration: what, how much (mg of salt), when it started and ended."""
-
-    resource: Resource
-    identity: Identity
-
-    @cached_property
-    def line(self) -> DoseLine:
-        drug = self.identity.find("magnesium")
-        dosages: list[Dosage] = many(self.resource.dosage)
-        return read_dosage(dosages[0], drug.salt if drug else None) if dosages else DoseLine()
-
-    @property
-    def start(self) -> datetime | None:
-        period = self.resource.effectivePeriod
-        start = read_instant((period.start if period else None) or self.resource.effectiveDateTime)
-        return start.start if start else None
-
-    @property
-    def end(self) -> datetime | None:
-        period = self.resource.effectivePeriod
-        end = read_instant((period.end if period else None) or self.resource.effectiveDateTime)
-        return end.start if end else None
-
-    @property
-    def moment(self) -> datetime | None:
-        """When it was given: its end, else its start."""
-        return self.end or self.start
-
-    @property
-    def not_done(self) -> bool:
-        return self.resource.status == "not-done"
-
-    @property
-    def reference(self) -> str:
-        return name(self.resource)
+    if isinstance(line.timing, Frequency) and per_day:
+        return _span(line.timing.every * count)
+    return _span(line.minutes * count) if line.minutes else None
 
 
 def read_order(resource: Resource, medications: Mapping[str, Resource]) -> DraftOrder:
     """The DraftOrder of a MedicationRequest."""
     return DraftOrder(resource, identify(resource, medications))
-
-
-def read_given(resource: Resource, medications: Mapping[str, Resource]) -> Given:
-    """The Given of a MedicationAdministration."""
-    return Given(resource, identify(resource, medications))

@@ -23,6 +23,9 @@ TRIGGER_GROUPS = frozenset(
 )  # fmt: skip
 
 
+# A draft with such a status takes an order back, and orders nothing (ruling 143).
+ENDED = frozenset({"stopped", "cancelled", "completed", "entered-in-error", "ended"})
+
 # Ingredient -> (groups a site adds it to, groups it takes it from): Protocol.drug_lists.
 DrugLists = Mapping[str, tuple[frozenset[str], frozenset[str]]]
 _NO_LISTS: DrugLists = MappingProxyType({})
@@ -65,6 +68,15 @@ class Orders:
         return {r.id: r for r in found if r.resourceType == "Medication" and r.id}
 
     @cached_property
+    def ended(self) -> tuple[Drafted, ...]:
+        """The drafts that end a medication order."""
+        return tuple(
+            d
+            for d in self.drafted
+            if d.resource.resourceType == "MedicationRequest" and d.resource.status in ENDED
+        )
+
+    @cached_property
     def labs(self) -> frozenset[str]:
         """Which laboratory concepts are being ordered in this session ("magnesium")."""
         return frozenset(
@@ -81,11 +93,14 @@ def read_drafts(
 ) -> tuple[DraftOrder, ...]:
     """The medication drafts of a call, in order; a draft that breaks the types is kept as one
     that cannot be read. Other order types are left out here (``Orders.labs`` reads them), and
-    so is an order not to give a drug: it treats nobody and harms nobody."""
+    so is an order not to give a drug (ruling 159) and one that ends another (ruling 143): they
+    treat nobody and harm nobody."""
     found = [
         DraftOrder(d.resource, identify(d.resource, medications), d.raw, d.problem)
         for d in orders.drafted
-        if d.resource.resourceType == "MedicationRequest" and not d.resource.doNotPerform
+        if d.resource.resourceType == "MedicationRequest"
+        and not d.resource.doNotPerform
+        and d.resource.status not in ENDED
     ]
     return relist(tuple(found), lists)
 
@@ -150,7 +165,10 @@ def relevant(orders: Orders, lists: DrugLists = _NO_LISTS) -> bool:
         return True
     if orders.hook == "order-sign":
         return bool(orders.drafts)
-    return any(
+    # What ends magnesium may end the only treatment of a severe level.
+    ended = [identify(d.resource, orders.medications) for d in orders.ended]
+    ends = any("magnesium" in found.groups or not found.resolved for found in ended)
+    return ends or any(
         draft.groups & TRIGGER_GROUPS or not draft.identity.resolved or draft.unreadable
         for draft in selected(orders, read_drafts(orders, orders.medications, lists))
     )

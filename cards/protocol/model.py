@@ -172,6 +172,7 @@ class Limits(Model):
     bedside_dose: Limit
     emergency_spent: Limit
     one_off_end: Limit
+    schedule_rest: Limit
     oral_daily: Limit
     oral_full_dose: Limit
     oxide_daily: Limit

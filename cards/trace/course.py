@@ -92,7 +92,7 @@ def _treatments(chart: Chart) -> list[Treated]:
             g.start,
             g.end,
             g.identity.label,
-            _amount(g.line.dose, g.line.route),
+            _amount(g.mg, g.line.route),
             g.line.route or "",
             bare(g.reference, 90),
             ordered=False,

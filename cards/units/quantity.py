@@ -239,7 +239,12 @@ _MINUTES = {
     "mins": _ONE, "h": Decimal(60), "hr": Decimal(60), "hrs": Decimal(60), "hour": Decimal(60),
     "hours": Decimal(60), "d": Decimal(1440), "day": Decimal(1440), "days": Decimal(1440),
     "wk": Decimal(10080), "week": Decimal(10080), "weeks": Decimal(10080),
-    "mo": Decimal(43200), "month": Decimal(43200), "a": Decimal(525600),
+    "mo": Decimal(43200), "month": Decimal(43200), "months": Decimal(43200),
+    "a": Decimal(525600), "year": Decimal(525600), "years": Decimal(525600),
+    "seconds": Decimal(1) / 60, "second": Decimal(1) / 60, "wks": Decimal(10080),
+    "std": Decimal(60), "stunde": Decimal(60), "stunden": Decimal(60), "minuten": _ONE,
+    "tag": Decimal(1440), "tage": Decimal(1440), "woche": Decimal(10080),
+    "wochen": Decimal(10080),
 }  # fmt: skip
 
 

@@ -80,6 +80,6 @@ def _collected(resource: Resource) -> float | None:
     instant = read_instant(
         resource.effectiveDateTime
         or resource.effectiveInstant
-        or (period and (period.end or period.start))
+        or (period.end or period.start if period else None)
     )
     return None if instant is None else instant.start.timestamp()

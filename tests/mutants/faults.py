@@ -362,7 +362,7 @@ IN_SOURCE = (
     _source("assessment/drafts/dose", "exactly 8 g is too much",
             ("elif total > day:", "elif total >= day:")),
     _source("assessment/drafts/dose", "other drafts do not count",
-            ("            total += _grams(other)", "            total += 0 * _grams(other)")),
+            ("total += other.at_least_mg()", "total += 0 * other.at_least_mg()")),
     _source("assessment/drafts/dose", "exactly 20 % is too concentrated",
             ("percent is not None and percent > limit",
              "percent is not None and percent >= limit")),
@@ -423,7 +423,7 @@ IN_SOURCE = (
              '{"completed", "in-progress", "stopped", "on-hold", "unknown", "not-done", '
              '"entered-in-error"}')),
     _source("chart/medicines", "a one-off order never ends",
-            ("            and not (o.one_off and self._completed(o))\n", "")),
+            ("            and not (o.parenteral and o.one_off and self._completed(o))\n", "")),
     _source("chart/chart", "any weight is believed",
             ("if not limits.weight_low.value <= newest.value <= limits.weight_high.value:",
              "if False:")),

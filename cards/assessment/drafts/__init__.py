@@ -65,6 +65,8 @@ def check_draft(draft: DraftOrder, context: DraftContext) -> list[Finding]:
 
 
 def _is_readable(draft: DraftOrder) -> bool:
-    if draft.unreadable or not draft.lines or draft.route is None:
+    """Whether an amount can be judged; a rate or a time that cannot be read takes nothing from
+    that (ruling 142)."""
+    if draft.unreadable or draft.route is None:
         return False
-    return all(line.dose is not None and line.unreadable is None for line in draft.lines)
+    return any(line.mg_in_24h() is not None for line in draft.lines)

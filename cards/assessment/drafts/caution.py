@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cards.assessment.drafts.context import DraftContext, label
 from cards.assessment.finding import Finding, met
-from cards.assessment.stops import given_words
+from cards.assessment.stops import given_words, may_run_words
 from cards.orders import DraftOrder
 from cards.phrase import record
 
@@ -38,6 +38,8 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
             reason = f"running: {record(running[0].label, 40)}"
         elif given:
             reason = f"given since the result: {given_words(given[-1], context.chart)}"
+        elif medicines.may_run:
+            reason = may_run_words(medicines.may_run[0])
         else:
             yield from check_twice(draft, context)
     else:

@@ -52,20 +52,14 @@ def check_dose(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
         )
 
 
-def _grams(draft: DraftOrder) -> Decimal:
-    return sum(
-        ((line.dose or Decimal(0)) * line.doses_in_24h() for line in draft.lines), Decimal(0)
-    )
-
-
 def _total_24h(draft: DraftOrder, context: DraftContext) -> Decimal:
     """Milligrams in 24 h: this draft, what was given, and the other parenteral drafts."""
-    total = _grams(draft)
+    total = draft.at_least_mg()
     cap = read_cap(context.chart, context.protocol, Decimal(0), suggesting=False)
     total += (cap.given or Decimal(0)) * 1000
     for other in context.session:
         if other is not draft and other.magnesium is not None and other.parenteral:
-            total += _grams(other)
+            total += other.at_least_mg()
     return total
 
 
@@ -91,10 +85,10 @@ def _over_cap(
     if reason is None:
         return
     grams = largest / 1000
-    says = (
-        f"{label(draft)}: {reason}. Is it g or mEq? {plain(grams)} mEq are "
-        f"{places(grams / SULFATE_MEQ_PER_G, 1)} g."
-    )
+    says = f"{label(draft)}: {reason}."
+    asked = grams > 0  # a rate without a dose leaves nothing to ask
+    if asked:
+        says += f" Is it g or mEq? {plain(grams)} mEq are {places(grams / SULFATE_MEQ_PER_G, 1)} g."
     if cap.weight_unknown:
         says += " The weight is not known."
     torsades = bedside(draft, context)
@@ -103,7 +97,7 @@ def _over_cap(
         "D4",
         says,
         draft=draft,
-        heading=f"{reason}: g or mEq?",
+        heading=f"{reason}: g or mEq?" if asked else reason,
         act="none" if torsades else "replace",
         indicator="warning" if torsades else None,
     )

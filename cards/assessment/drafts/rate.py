@@ -24,23 +24,24 @@ def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
             draft=draft,
         )
         return
-    if not any(line.has_dose for line in draft.lines):
+    if not any(line.has_dose or line.flow is not None for line in draft.lines):
+        unread = next((line.unread_rate for line in draft.lines if line.unread_rate), None)
+        why = f"no dose is stated, and {record(unread, 60)}" if unread else "no dose is stated"
         yield met(
             context.protocol,
             "D0",
-            f"{label(draft)}: no dose is stated; dose and rate were not checked.",
+            f"{label(draft)}: {why}; dose and rate were not checked.",
             draft=draft,
         )
         return
     for line in draft.lines:
         if line.unreadable and line.pill and line.route is None:
             return  # the Sandbox's echo of an accepted order (ruling 74)
-        if line.unreadable:
+        problem = _problem(line)
+        if problem is not None:
+            heading, says = problem
             yield met(
-                context.protocol,
-                "D0",
-                f"{label(draft)}: {record(line.unreadable, 60)}: dose and rate were not checked.",
-                draft=draft,
+                context.protocol, "D0", f"{label(draft)}: {says}", draft=draft, heading=heading
             )
             return
     if draft.route is None:
@@ -51,6 +52,27 @@ def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
             draft=draft,
             heading="which route?",
         )
+
+
+def _problem(line: DoseLine) -> tuple[str, str] | None:
+    """(heading, sentence) of what could not be read of a line; None when all was. What was not
+    read silences only what needs it (rulings 140, 142)."""
+    often = line.unread_timing
+    if line.unread_dose:
+        lost = "dose" if line.rates else "dose and rate"
+        plural = "was" if line.rates else "were"
+        said = f"{record(line.unread_dose, 60)}: {lost} {plural} not checked."
+        return f"{lost} {plural} not checked", f"{said} {_often(often)}".rstrip()
+    if line.unread_rate:
+        said = f"{record(line.unread_rate, 60)}: the rate was not checked."
+        return "the rate was not checked", f"{said} {_often(often)}".rstrip()
+    if often:
+        return "how often could not be read", _often(often)
+    return None
+
+
+def _often(unread: str | None) -> str:
+    return f"{record(unread, 90)}: the amount in 24 h was not checked." if unread else ""
 
 
 def check_rate(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -66,7 +88,7 @@ def check_rate(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
             (context.flags.met("life") or context.flags.met("torsades"))
             and line.dose is not None
             and line.dose <= context.life_dose
-            and line.doses_in_24h() == 1
+            and line.single
         )
         if (fast or line.push) and not exempt:
             yield _too_fast(draft, line, fastest if fast else None, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from cards.assessment import Assessment, Finding
-from cards.phrase import listed, record
+from cards.phrase import listed, moment, record
 from cards.plan.proposal import Step
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
@@ -85,6 +85,13 @@ def situation(
         and assessment.patient_view
     ):
         lines.append(Line("Enteral and parenteral routes are both out: refer."))
+    for coming in chart.medicines.coming:
+        text = f"{record(coming.order.label, 40)} is ordered and does not run now"
+        lines.append(Line(f"{text}: it starts {moment(coming.due, chart.now)}."))
+    for given in chart.medicines.undated:
+        if given not in chart.medicines.undated_parenteral():
+            name = record(given.identity.label, 40)
+            lines.append(Line(f"{name} was given at a time that could not be read.", keep=1))
     result = chart.magnesium.result
     running = chart.medicines.oral_before(result.collected if result else None)
     if running and result is not None and result.low and (treating or assessment.patient_view):
