@@ -30,9 +30,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from msgspec.structs import replace
 
+from cards import codes
+from cards.fhir import status_of
 from cards.instant import read_instant
 from cards.quantity import has_value, read_number
-from cards.resource import Dosage, Period, RawQuantity, Resource, many, status_code
+from cards.resource import Dosage, Period, RawQuantity, Resource, many
 
 EVER = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -180,8 +182,12 @@ def _before_abatement(resource: Resource, zone: tzinfo) -> tuple[Resource | None
     dated = resource.abatementDateTime
     if dated is None and period is not None:
         dated = period.end or period.start
+    bound = codes.CONDITION_CLINICAL
+    if resource.resourceType == "AllergyIntolerance":
+        bound = codes.ALLERGY_CLINICAL
+    status = status_of(resource.clinicalStatus, bound)
     over = (
-        status_code(resource.clinicalStatus) in _ENDED_STATE
+        status in _ENDED_STATE
         or dated
         or period is not None
         or resource.abatementString

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -72,6 +73,14 @@ def tie_break(resource: Resource) -> tuple[datetime, int, str]:
     return (issued.start if issued else _OLDEST), rank, resource.id or ""
 
 
+class UnreadLab(Struct, frozen=True, gc=False):
+    """A result that holds a number and cannot be read: what came, and when it was collected."""
+
+    text: str
+    collected: datetime
+    source: str
+
+
 class Labs:
     """The usable values of a concept, newest first: final, amended or corrected, a number in a
     known unit, collected, not in the future.
@@ -85,7 +94,11 @@ class Labs:
     def __init__(self, concept: str, resources: Iterable[Resource], latest: datetime) -> None:
         self._concept = concept
         self._found = newest_first(
-            [r for r in resources if r.status in FINAL and r.valueQuantity is not None]
+            [
+                r
+                for r in resources
+                if r.status in FINAL and (r.valueQuantity is not None or r.valueString is not None)
+            ]
         )
         self._latest = latest
 
@@ -115,6 +128,20 @@ class Labs:
         quantity = resource.valueQuantity and lab_value(self._concept, resource.valueQuantity)
         return Lab(quantity, collected, resource) if quantity else None
 
+    def unread_since(self, moment: datetime | None) -> UnreadLab | None:
+        """The newest that holds a number and cannot be read (a string, an unknown unit), when it
+        is newer than ``moment``. A text without a number ("test not performed") is none
+        (ruling 163)."""
+        for collected, resource in self._dated():
+            if moment is not None and collected <= moment:
+                return None
+            if collected > self._latest:
+                continue
+            text = _sent(resource)
+            if self._read(collected, resource) is None and _NUMBER.search(text):
+                return UnreadLab(text, collected, name(resource))
+        return None
+
     @property
     def newest_reads(self) -> bool:
         """Whether the newest result on file, not the newest that can be read, has a value."""
@@ -124,9 +151,24 @@ class Labs:
         return self._read(collected, resource) is not None
 
     def newest(self, now: datetime, age: timedelta) -> Lab | None:
-        """The newest value, if it is within an age, inclusive."""
+        """The newest value, if it is within an age, inclusive, and no newer one is unreadable."""
         lab = next(iter(self), None)
-        return lab if lab is not None and now - lab.collected <= age else None
+        if lab is None or now - lab.collected > age or self.unread_since(lab.collected):
+            return None
+        return lab
+
+
+_NUMBER = re.compile(r"[0-9]")
+_LONGEST = 60
+
+
+def _sent(resource: Resource) -> str:
+    """What came in place of a value: its number as sent, with the unit."""
+    quantity = resource.valueQuantity
+    if quantity is None:
+        return (resource.valueString or "")[:_LONGEST]
+    number = bytes(quantity.value).decode(errors="replace").strip('"')
+    return f"{quantity.comparator or ''}{number} {quantity.unit or quantity.code or ''}"[:_LONGEST]
 
 
 def newest_first(found: list[Resource]) -> list[Resource]:

@@ -18,7 +18,7 @@ from cards.evidence import Evidence
 from cards.orders import DraftOrder, Given, read_given, read_order, relist
 from cards.protocol import Protocol
 from cards.quantity import SaltMass
-from cards.resource import Resource, reference_key
+from cards.resource import Resource, many, reference_key
 
 COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"})
 
@@ -216,7 +216,7 @@ class Medicines:
         for g in self.magnesium_given:
             if g.resource.status != "completed" or self._is_oral(g):
                 continue
-            key = reference_key(g.resource.request.reference) if g.resource.request else None
+            key = _ordered_by(g.resource)
             if key is not None:
                 if key == ("MedicationRequest", order.resource.id):
                     return True
@@ -226,10 +226,9 @@ class Medicines:
 
     def _not_done(self, order: DraftOrder) -> bool:
         for g in self.given:
-            if g.not_done and g.resource.request:
-                key = reference_key(g.resource.request.reference)
-                if key == ("MedicationRequest", order.resource.id):
-                    return True
+            ordered = ("MedicationRequest", order.resource.id)
+            if g.not_done and _ordered_by(g.resource) == ordered:
+                return True
         return False
 
     def _over(self, order: DraftOrder) -> bool:
@@ -252,6 +251,11 @@ class Medicines:
         return order.resource.status == "completed" or (
             not self.administrations_obtained and self._over(order)
         )
+
+
+def _ordered_by(given: Resource) -> tuple[str, str] | None:
+    """The order an administration belongs to."""
+    return next((reference_key(r.reference) for r in many(given.request)), None)
 
 
 def order_mmol(order: DraftOrder) -> Decimal | None:

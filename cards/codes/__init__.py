@@ -7,7 +7,12 @@ tables are `cards/codes.toml` (each code with its display and source) and `cards
 
 from cards.codes.drugs import GROUPS, Drug, Form, drug, drug_named, form_named, known_drugs
 from cards.codes.systems import (
+    ACT_CODE,
+    ALLERGY_CLINICAL,
+    ALLERGY_VERIFICATION,
     ATC,
+    CONDITION_CLINICAL,
+    CONDITION_VERIFICATION,
     CPT,
     HCPCS,
     ICD10,
@@ -17,6 +22,7 @@ from cards.codes.systems import (
     NDC,
     RXNORM,
     SNOMED,
+    SPECIMEN_TYPE,
     UCUM,
     V3_ROUTE,
     Cpt,
@@ -25,6 +31,7 @@ from cards.codes.systems import (
     Loinc,
     RxNorm,
     Snomed,
+    V2Specimen,
     is_loinc,
     system_of,
 )
@@ -43,14 +50,21 @@ from cards.codes.tables import (
     lab_concept,
     lab_of,
     lab_property,
+    named_lab,
     order_concepts,
     procedure_concepts,
     route_code,
     route_named,
+    specimen_kind,
 )
 
 __all__ = [
+    "ACT_CODE",
+    "ALLERGY_CLINICAL",
+    "ALLERGY_VERIFICATION",
     "ATC",
+    "CONDITION_CLINICAL",
+    "CONDITION_VERIFICATION",
     "CPT",
     "GROUPS",
     "HCPCS",
@@ -63,6 +77,7 @@ __all__ = [
     "RXNORM",
     "SNOMED",
     "SOURCES",
+    "SPECIMEN_TYPE",
     "UCUM",
     "V3_ROUTE",
     "CodeSet",
@@ -77,6 +92,7 @@ __all__ = [
     "Route",
     "RxNorm",
     "Snomed",
+    "V2Specimen",
     "code_set",
     "code_sets",
     "condition_concepts",
@@ -90,9 +106,11 @@ __all__ = [
     "lab_concept",
     "lab_of",
     "lab_property",
+    "named_lab",
     "order_concepts",
     "procedure_concepts",
     "route_code",
     "route_named",
+    "specimen_kind",
     "system_of",
 ]
