@@ -354,8 +354,7 @@ def collect(
     lost = unreadable_magnesium(c.unknown, keyed, site_labs) if c.unknown else []
     lost_ids = {id(r) for r in lost}
     c.unread += [
-        Unread("magnesium", name(r), f"its code is not known here ({sent_code(r)})", r)
-        for r in lost
+        Unread("magnesium", name(r), f"{sent_code(r)}: no code known here", r) for r in lost
     ]
     return Evidence(
         patient_id=patient_id,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cards import codes
-from cards.fhir import Target, not_blood, read_codes, read_specimen, words_of
+from cards.fhir import Target, not_blood, read_codes, read_origin, words_of
 from cards.resource import Resource, codings
 
 # What comes from the patient's blood; a weight or an interval has no specimen.
@@ -78,6 +78,9 @@ def is_named_magnesium(resource: Resource) -> bool:
     """Whether words or code of an unknown result say that it is a level in the blood."""
     if _is_loinc(resource):
         return False
+    # A code of ours without its system, whatever stands beside it.
+    if any(codes.lab_concept(code.code) == "magnesium" for code in read_codes(resource.code)):
+        return True
     words = [word[:_LONGEST] for word in words_of(resource.code)]
     if any(not_blood(word) or _NOT_A_LEVEL.search(word) for word in words):
         return False
@@ -130,13 +133,13 @@ def settle_specimens(
             if resource.specimen is None:
                 kept[lab].append(resource)
                 continue
-            specimen = read_specimen(resource, find)
-            if specimen.other is not None and lab in _OF_BLOOD:
-                left.append((lab, resource, specimen.other))
+            origin = read_origin(resource, find)
+            if origin.other is not None and lab in _OF_BLOOD:
+                left.append((lab, resource, origin.other))
                 continue
             timed = resource
-            if specimen.collected is not None and not _is_timed(resource):
-                timed = replace(resource, effectiveDateTime=specimen.collected)
+            if origin.collected is not None and not _is_timed(resource):
+                timed = replace(resource, effectiveDateTime=origin.collected)
             kept[lab].append(timed)
     return kept, left
 

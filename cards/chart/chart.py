@@ -175,7 +175,7 @@ def _lab_gaps(labs: Laboratory, evidence: Evidence, now: datetime, age: timedelt
         newest = next(iter(labs[need]), None)
         lost = labs[need].unread_since(newest.collected if newest is not None else None)
         if lost is not None and now - lost.collected <= age:
-            yield Gap(need, f'could not be read: "{lost.text}"')
+            yield Gap(need, f'the newest {lost.why}: "{lost.text}"')
 
 
 def _suspected(conditions: Conditions, sex: str | None) -> tuple[Suspected, ...]:

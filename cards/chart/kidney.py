@@ -10,7 +10,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cards.chart.labs import FINAL, Lab, Labs, UnreadLab, collected_at, newest_first
+from cards.chart.labs import FINAL, Lab, Labs, UnreadLab, collected_at, newest_first, unread_lab
 from cards.evidence import Evidence
 from cards.protocol import Protocol
 from cards.quantity import Quantity, is_lab_unit, lab_value, places
@@ -114,9 +114,11 @@ def read_kidney(
         notes=tuple(notes),
     )
     kidney = _with_injury(kidney, believed, newest, aki_coded, protocol)
-    lost = creatinines.unread_since(newest.collected if newest is not None else None)
+    lost = _lost(creatinines, newest)
     if lost is not None and now - lost.collected <= age:
         kidney = _with_lost(kidney, lost, reported, protocol)
+    elif kidney.id == "RU" and (text := _lost_egfr(evidence, now, age, protocol)):
+        kidney = replace(kidney, unread=text)
     if dialysis:
         return replace(kidney, id="R4", dialysis=dialysis)
     if esrd and kidney.id in ("R0", "R1", "R2", "RU"):
@@ -127,12 +129,37 @@ def read_kidney(
 def _with_lost(kidney: Kidney, lost: UnreadLab, reported: Lab | None, protocol: Protocol) -> Kidney:
     """A creatinine newer than the value in use that cannot be read is named; it makes R0 and R1
     to RU, unless an eGFR as new can be read (ruling 163)."""
-    unread = f'a creatinine could not be read: "{lost.text}"'
+    unread = f'a creatinine {lost.why}: "{lost.text}"'
     lag = protocol.file.result.egfr_lag.span
     known = reported is not None and lost.collected - reported.collected <= lag
     if known or kidney.id not in ("R0", "R1", "RU"):
         return replace(kidney, notes=(*kidney.notes, unread))
     return replace(kidney, id="RU", gfr=None, estimates=(), unread=unread)
+
+
+def _lost(creatinines: Labs, newest: Lab | None) -> UnreadLab | None:
+    """The newest creatinine after the one in use that holds a number and cannot be one: a string,
+    an unknown unit, or more than any patient has."""
+    since = newest.collected if newest is not None else None
+    for lab in creatinines:
+        if since is not None and lab.collected <= since:
+            break
+        if lab.value > _CREATININE[1]:
+            return UnreadLab(str(lab.quantity), lab.collected, lab.source, "is not believed")
+    return creatinines.unread_since(since)
+
+
+def _lost_egfr(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> str | None:
+    """A reported eGFR that holds a number and cannot be read, in words."""
+    latest = now + protocol.file.result.future.span
+    for resource in newest_first([r for r in evidence.lab("egfr") if r.status in FINAL]):
+        collected = collected_at(resource)
+        if collected is None or not now - age <= collected.start <= latest:
+            continue
+        lost = unread_lab(resource)
+        if lost is not None and _egfr(resource) is None:
+            return f'an eGFR {lost[1]}: "{lost[0]}"'
+    return None
 
 
 def _believed(creatinines: Iterable[Lab]) -> list[Lab]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from cards.evidence import Evidence
 from cards.instant import Instant, read_instant
 from cards.protocol import Protocol
-from cards.quantity import Quantity, lab_value
+from cards.quantity import Quantity, lab_value, read_number
 from cards.resource import Resource, name
 
 FINAL = frozenset({"final", "amended", "corrected"})
@@ -79,6 +79,7 @@ class UnreadLab(Struct, frozen=True, gc=False):
     text: str
     collected: datetime
     source: str
+    why: str = "could not be read"
 
 
 class Labs:
@@ -137,9 +138,8 @@ class Labs:
                 return None
             if collected > self._latest:
                 continue
-            text = _sent(resource)
-            if self._read(collected, resource) is None and _NUMBER.search(text):
-                return UnreadLab(text, collected, name(resource))
+            if self._read(collected, resource) is None and (lost := unread_lab(resource)):
+                return UnreadLab(lost[0], collected, name(resource), lost[1])
         return None
 
     @property
@@ -162,13 +162,20 @@ _NUMBER = re.compile(r"[0-9]")
 _LONGEST = 60
 
 
-def _sent(resource: Resource) -> str:
-    """What came in place of a value: its number as sent, with the unit."""
+def unread_lab(resource: Resource) -> tuple[str, str] | None:
+    """(what came, why it cannot be read) of a result without a value; None without a number."""
     quantity = resource.valueQuantity
     if quantity is None:
-        return (resource.valueString or "")[:_LONGEST]
-    number = bytes(quantity.value).decode(errors="replace").strip('"')
-    return f"{quantity.comparator or ''}{number} {quantity.unit or quantity.code or ''}"[:_LONGEST]
+        text, why = resource.valueString or "", "is a text, not a number"
+    else:
+        number = bytes(quantity.value).decode(errors="replace")
+        unit = quantity.unit or quantity.code or ""
+        text = " ".join(f"{quantity.comparator or ''}{number} {unit}".replace('"', "").split())
+        why = "has no unit" if not unit else "is in a unit that cannot be read"
+        if read_number(quantity.value) is None:
+            why = "is a text, not a number"
+    text = text[:_LONGEST]
+    return (text, why) if _NUMBER.search(text) else None
 
 
 def newest_first(found: list[Resource]) -> list[Resource]:

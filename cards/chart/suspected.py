@@ -60,8 +60,10 @@ _OTHERS = frozenset(
 _OVER = frozenset(
     "excluded ruled unlikely ausgeschlossen exclu exclue descartado descartada".split()
 )
+_SHORT = re.compile(r"\b(?:z\. ?n|st\. ?n)\.")  # its dots would end the clause
 _ONCE = frozenset({"pregnancy", INFARCTION})
 _LONGEST = 200
+_READ = 1000  # letters of a name that are looked at
 _MENTIONS = 100
 
 
@@ -83,7 +85,7 @@ def read_suspected(words: Iterable[str], source: str) -> Suspected | None:
 
 
 def _group(text: str) -> str | None:
-    text = unicodedata.normalize("NFC", text).lower()
+    text = _SHORT.sub("zustand nach", unicodedata.normalize("NFC", text[:_READ]).lower())
     for group, names in _FOUND.items():
         if any(_meant(group, text, match, n) for n, match in enumerate(names.finditer(text))):
             return group
@@ -101,9 +103,10 @@ def _meant(group: str, text: str, match: re.Match[str], count: int) -> bool:
         return True
     start, end = match.span()
     near = set(words_before(text, start)[:5])
-    if near & _OTHERS or denied(text, start, end):
+    after = words_after(text, end)[:4]
+    if not _OTHERS.isdisjoint((*near, *after)) or not _OVER.isdisjoint((*near, *after)):
         return False
-    if not _OVER.isdisjoint((*near, *words_after(text, end)[:4])):
+    if denied(text, start, end):
         return False
     if group in _ONCE and near & _HISTORY:
         return False

@@ -7,16 +7,18 @@ elements.
 
 from cards.fhir.concept import Code, read_codes, status_of, words_of
 from cards.fhir.reference import Target, read_reference
-from cards.fhir.specimen import Specimen, not_blood, read_specimen
+from cards.fhir.specimen import Handling, Origin, not_blood, read_handling, read_origin
 
 __all__ = [
     "Code",
-    "Specimen",
+    "Handling",
+    "Origin",
     "Target",
     "not_blood",
     "read_codes",
+    "read_handling",
+    "read_origin",
     "read_reference",
-    "read_specimen",
     "status_of",
     "words_of",
 ]

@@ -26,7 +26,7 @@ _CONTAMINATED = re.compile(
     r"\b(?:[ck]ontamin|verunreinig|förorena|forurens|forurenet|besmet|zanieczyszcz"
     r"|(?:drip|iv|i\.v\.|infusion|perfusion)[ -]?arm\b|infusionsarm"
     r"|(?:above|proximal to|from|upstream of) (?:the |an |a )?(?:iv|i\.v\.|drip|infusion)\b"
-    r"|dilu(?:t|é|ée|id|íd|iz)|verd(?:ünn|uenn|und)|utspäd|fortynd|fortynn|rozcie[nń]cz)\w{0,20}",
+    r"|dilu[téiíc]|verd(?:ünn|uenn|und)|utspäd|fortynd|fortynn|rozcie[nń]cz)\w{0,20}",
     re.I,
 )
 _DILUTED = re.compile(r"dilu|verd|utspäd|forty|rozcie", re.I)
@@ -47,6 +47,7 @@ _LINE = frozenset(
     suspected possible probable likely apparent verdacht""".split()
 )
 _MENTIONS = 100  # a note that speaks of it more often is not read further, and counts
+_NOTE = 10_000  # letters of a note that are read: what a laboratory prints is shorter
 
 _BLOOD = re.compile(
     r"\b(?:blood|blut|vollblut|sang|sangre|sangue|bloed|blod|veri|krew|krwi|serum|sérum|suero"
@@ -64,14 +65,19 @@ _OTHER = re.compile(
 )
 
 
-class Specimen(Struct, frozen=True, gc=False):
-    """What is known of a result's specimen; ``other`` names what it is when it is no blood,
-    ``collected`` when it was taken, as written."""
+class Origin(Struct, frozen=True, gc=False):
+    """``other`` names what a result's specimen is when it is no blood, ``collected`` is when it
+    was taken, as written."""
+
+    other: str | None = None
+    collected: str | None = None
+
+
+class Handling(Struct, frozen=True, gc=False):
+    """What spoilt a specimen."""
 
     haemolysed: bool = False
     contaminated: bool = False
-    other: str | None = None
-    collected: str | None = None
 
 
 class _Collection(Struct, frozen=True, gc=False):
@@ -79,40 +85,40 @@ class _Collection(Struct, frozen=True, gc=False):
     collectedPeriod: Period | None = None
 
 
-_NOTHING = Specimen()
-
-
-def read_specimen(result: Resource, find: Find) -> Specimen:
-    """The Specimen of a result: contained, referenced (``find`` looks it up) or only named."""
-    if result.specimen is None and result.note is None:
-        return _NOTHING
-    notes = [note.text for note in many(result.note) if note.text]
-    names: list[str] = []
-    conditions: list[str] = []
+def read_origin(result: Resource, find: Find) -> Origin:
+    """The Origin of a result's specimen: contained, referenced (``find`` looks it up) or named."""
+    names: list[str] = [r.display for r in many(result.specimen) if r.display]
     kinds: set[str] = set()
     collected = None
-    for reference in many(result.specimen):
-        if reference.display:
-            names.append(reference.display)
-        specimen = _resolve(result, reference.reference, find)
-        if specimen is None:
-            continue
+    for specimen in _specimens(result, find):
         type_ = _decoded(specimen)
         names += words_of(type_)
         kinds |= {
             kind for c in read_codes(type_) if (kind := codes.specimen_kind(c.system, c.code))
         }
+        collected = collected or _collected(specimen)
+    return Origin(_other(names, kinds), collected)
+
+
+def read_handling(result: Resource, find: Find) -> Handling:
+    """The Handling of a result's specimen, by the result's notes and those of the specimen."""
+    if result.specimen is None and result.note is None:
+        return _WELL
+    notes = [note.text for note in many(result.note) if note.text]
+    notes += [r.display for r in many(result.specimen) if r.display]
+    conditions: list[str] = []
+    for specimen in _specimens(result, find):
         conditions += [c.code.upper() for c in read_codes(specimen.condition)]
         notes += words_of(specimen.condition)
+        notes += words_of(_decoded(specimen))
         notes += [note.text for note in many(specimen.note) if note.text]
-        collected = collected or _collected(specimen)
-    notes += names
-    return Specimen(
+    return Handling(
         haemolysed="HEM" in conditions or any(_says_haemolysed(note) for note in notes),
         contaminated="CON" in conditions or any(_says_contaminated(note) for note in notes),
-        other=_other(names, kinds),
-        collected=collected,
     )
+
+
+_WELL = Handling()
 
 
 def not_blood(text: str) -> str | None:
@@ -135,14 +141,20 @@ def _other(names: list[str], kinds: set[str]) -> str | None:
     return named or next(iter(sorted(kinds)), None)
 
 
-def _resolve(result: Resource, reference: str | None, find: Find) -> Resource | None:
-    target = read_reference(reference)
-    if target is None:
-        return None
-    if target.inside:
-        inside = (c for c in result.contained or () if (c.id or "").lstrip("#") == target.inside)
-        return next(inside, None)
-    return find(target)
+def _specimens(result: Resource, find: Find) -> Iterator[Resource]:
+    for reference in many(result.specimen):
+        target = read_reference(reference.reference)
+        if target is None:
+            continue
+        if target.inside:
+            inside = (
+                c for c in result.contained or () if (c.id or "").lstrip("#") == target.inside
+            )
+            specimen = next(inside, None)
+        else:
+            specimen = find(target)
+        if specimen is not None:
+            yield specimen
 
 
 def _decoded(specimen: Resource) -> CodeableConcept | None:
@@ -163,6 +175,7 @@ def _collected(specimen: Resource) -> str | None:
 
 def _mentions(pattern: re.Pattern[str], note: str) -> Iterator[tuple[str, re.Match[str], bool]]:
     """(the text, each mention, whether it is one too many to be looked at)."""
+    note = note[:_NOTE]
     if not note.isascii():
         note = unicodedata.normalize("NFC", note)
     for count, match in enumerate(pattern.finditer(note)):

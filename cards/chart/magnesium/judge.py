@@ -10,7 +10,7 @@ from cards.chart.labs import Labs
 from cards.chart.magnesium.candidate import Candidate
 from cards.chart.magnesium.result import PROBLEMS, Magnesium
 from cards.evidence import Evidence
-from cards.fhir import Specimen, Target, read_specimen
+from cards.fhir import Handling, Target, read_handling
 from cards.protocol import Protocol
 from cards.resource import Resource, name
 
@@ -34,10 +34,10 @@ def judge(
         problems.append("stale")
     if result.status == "preliminary":
         problems.append("preliminary")
-    specimen = _specimen(candidate.resource, evidence)
-    if specimen.contaminated:
+    handling = _handling(candidate.resource, evidence)
+    if handling.contaminated:
         problems.append("contaminated")
-    if specimen.haemolysed:
+    if handling.haemolysed:
         problems.append("haemolysed")
     if not evidence.obtained("magnesium"):
         problems.append("not-obtained")
@@ -69,13 +69,13 @@ def guard_edta(
     return replace(result, problems=(*result.problems, "edta")) if wrong_tube else result
 
 
-def _specimen(resource: Resource, evidence: Evidence) -> Specimen:
+def _handling(resource: Resource, evidence: Evidence) -> Handling:
     def find(target: Target) -> Resource | None:
         if target.type != "Specimen":
             return None
         return next((s for s in evidence.of_type("Specimen") if s.id == target.id), None)
 
-    return read_specimen(resource, find)
+    return read_handling(resource, find)
 
 
 def _haemolysed_sources(evidence: Evidence, concept: str) -> frozenset[str]:
@@ -83,5 +83,5 @@ def _haemolysed_sources(evidence: Evidence, concept: str) -> frozenset[str]:
     return frozenset(
         name(resource)
         for resource in evidence.lab(concept)
-        if _specimen(resource, evidence).haemolysed
+        if _handling(resource, evidence).haemolysed
     )
