@@ -149,9 +149,9 @@ def test_100_kb_of_the_worst_text(reader: Callable[[str], object], text: str) ->
 
 
 def _seconds(reader: Callable[[str], object], text: str) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     reader(text)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def test_no_long_text_becomes_the_key_of_a_cache() -> None:

@@ -55,7 +55,7 @@ _HISTORY = frozenset(
 _OTHERS = frozenset(
     """family fh fhx familial familiär familienanamnese mother father sister brother maternal
     paternal parent familiaux familiares familiar familiarità mutter vater contraception
-    prevention planning planned desire kinderwunsch""".split()
+    prevention planning planned desire kinderwunsch retinal newborn loss""".split()
 )
 _OVER = frozenset(
     "excluded ruled unlikely ausgeschlossen exclu exclue descartado descartada".split()

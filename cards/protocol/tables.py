@@ -203,6 +203,7 @@ def _gets(gets: Gets) -> Cell:
 _OTHER_FLAGS = {
     "arrest": "cardiac arrest",
     "torsades": "torsades",
+    "arrhythmia": "arrhythmia of this encounter",
     "life-event": "the event itself",
     "drafted-risk": "drafted risk",
 }
@@ -234,6 +235,8 @@ def flags_(file: ProtocolFile) -> Table:
         f"{amount(limit.recent_arrest)}: follow ACLS; no trigger speaks, and an emergency dose is "
         "not held up",
         "torsades": "torsades or polymorphic VT, recorded as above",
+        "arrhythmia": "torsades, ventricular tachycardia or fibrillation or an arrest, now or "
+        "earlier in this encounter: no order is “not indicated” and none too fast for comfort",
         "life-event": "the arrhythmia or seizure itself, whatever the level: an outpatient needs "
         "emergency evaluation",
         "drafted-risk": "cardiac risk that only a drug of the orders at hand makes: it changes the "
