@@ -172,8 +172,7 @@ def _lab_gaps(labs: Laboratory, evidence: Evidence, now: datetime, age: timedelt
     for need in ("potassium", "calcium", "albumin", "qtc"):
         if not evidence.obtained(need):
             continue
-        newest = next(iter(labs[need]), None)
-        lost = labs[need].unread_since(newest.collected if newest is not None else None)
+        lost = labs[need].unread_since(None)
         if lost is not None and now - lost.collected <= age:
             yield Gap(need, f'the newest {lost.why}: "{lost.text}"')
 

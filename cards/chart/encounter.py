@@ -49,6 +49,8 @@ def _class(encounter: Resource) -> str | None:
     value = encounter.class_
     if isinstance(value, str):
         return _bare(value)
+    if isinstance(value, EncounterClass) and value.code and value.system == codes.ACT_CODE:
+        return value.code.strip().upper()  # as nearly all are
     bare = None
     for class_ in many(value):
         for coding in _codings(class_):

@@ -131,14 +131,17 @@ class Labs:
 
     def unread_since(self, moment: datetime | None) -> UnreadLab | None:
         """The newest that holds a number and cannot be read (a string, an unknown unit), when it
-        is newer than ``moment``. A text without a number ("test not performed") is none
-        (ruling 163)."""
+        is newer than ``moment``, or with None than all that can be read. A text without a number
+        ("test not performed") is none (ruling 163)."""
         for collected, resource in self._dated():
             if moment is not None and collected <= moment:
                 return None
             if collected > self._latest:
                 continue
-            if self._read(collected, resource) is None and (lost := unread_lab(resource)):
+            if self._read(collected, resource) is not None:
+                if moment is None:
+                    return None
+            elif lost := unread_lab(resource):
                 return UnreadLab(lost[0], collected, name(resource), lost[1])
         return None
 
