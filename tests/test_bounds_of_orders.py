@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from cards import instant
+from cards.fhir.resource import CodeableConcept, Dosage, Timing
 from cards.orders import premix, push, spoken
 from cards.orders.schedule import read_schedule
-from cards.resource import CodeableConcept, Dosage, Timing
 
 LENGTH = 100_000
 FOUR_BYTES = "\U0001d7d9"

@@ -139,7 +139,8 @@ def test_a_sites_code_and_unit_count_and_corroborate() -> None:
     ("ranges", "low"),
     [
         ([{"low": {"value": 1.7}, "high": {"value": 2.4}}], "1.7"),
-        ([{"type": {"text": "normal"}, "low": {"value": 1.7}, "high": {"value": 2.4}}], None),
+        ([{"type": {"text": "normal"}, "low": {"value": 1.7}, "high": {"value": 2.4}}], "1.7"),
+        ([{"type": {"text": "goal"}, "low": {"value": 1.7}, "high": {"value": 2.4}}], None),
         ([{"type": {}, "low": {"value": 1.7}, "high": {"value": 2.4}}], "1.7"),
         (
             [

@@ -93,6 +93,7 @@ CHECKS = {
     codes.RXNORM: codes.RxNorm,
     codes.ICD10PCS: codes.Icd10pcs,
     codes.CPT: codes.Cpt,
+    codes.SPECIMEN_TYPE: codes.V2Specimen,
 }
 
 

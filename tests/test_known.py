@@ -12,7 +12,8 @@ import pytest
 
 from cards.evidence import Answered, Unread, collect
 from cards.evidence.known import at, end_guessed, known_since, latest, spells
-from cards.fhir.resource import Resource, status_code
+from cards.fhir import status_of
+from cards.fhir.resource import Resource
 from tests.contract.shapes import Json, magnesium
 
 T = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -220,7 +221,7 @@ def test_a_condition_is_active_until_a_dated_abatement(more: Json, hours: float 
     condition = read("Condition", recordedDate=A, **more)
     before = stood(condition, 1)
     assert before is not None
-    assert status_code(before.clinicalStatus) == "active"
+    assert status_of(before.clinicalStatus) == "active"
     assert before == read("Condition", recordedDate=A, clinicalStatus="active")
     assert stood(condition, hours or 1e5) == (condition if hours else before)
 

@@ -149,10 +149,11 @@ def test_spellings_of_magnesium_units(spelling: str, unit: str | None) -> None:
     assert magnesium_unit(spelling) == unit
 
 
-def test_a_code_counts_only_under_ucum() -> None:
+def test_a_code_counts_under_ucum_and_where_no_unit_is_stated() -> None:
     assert stated_units(quantity(code="mg/dL", system=UCUM, unit=" mg ")) == ("mg/dL", "mg")
     assert stated_units(quantity(code="mg/dL", unit="mmol/L")) == ("mmol/L",)
-    assert stated_units(quantity(code="x", system="urn:other", unit=" ")) == ()
+    assert stated_units(quantity(code="x", system="urn:other", unit=" ")) == ("x",)
+    assert stated_units(quantity(code=" ", unit=" ")) == ()
 
 
 @pytest.mark.parametrize(

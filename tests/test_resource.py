@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from cards.fhir import status_of
 from cards.fhir.resource import (
     Coding,
     Resource,
@@ -14,7 +15,6 @@ from cards.fhir.resource import (
     many,
     name,
     reference_key,
-    status_code,
 )
 
 
@@ -50,7 +50,7 @@ def test_numbers_keep_their_text_and_strings_stay_strings() -> None:
     ],
 )
 def test_a_status_in_any_shape(status: str, code: str | None) -> None:
-    assert status_code(read(f'{{"clinicalStatus": {status}}}').clinicalStatus) == code
+    assert status_of(read(f'{{"clinicalStatus": {status}}}').clinicalStatus) == code
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from cards.fhir.resource import Dosage
 from cards.orders.bounds import read_bounds
 from cards.orders.push import says_push
 from cards.orders.schedule import read_schedule
 from cards.orders.spoken import read_code, read_words
 from cards.orders.timing import Continuous, Frequency, NotStated, Once, Timing, Unreadable
-from cards.resource import Dosage
 
 WEEK = Decimal(7)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.assessment.drafts import DraftContext, check_draft
-from cards.assessment.finding import Finding, worst_first
+from cards.assessment.finding import Finding, met, worst_first
 from cards.assessment.flags import Flags, read_flags
 from cards.assessment.offers import Cap, Offer, read_cap, read_infusion_offers, read_offers
 from cards.assessment.state import maintenance_due, read_state
@@ -64,12 +65,16 @@ def assess(
             or maintenance_due(chart, protocol)
         )
     )
+    # Where the arrest is the matter nothing is offered by one click (ruling 113).
+    if flags.met("arrest") and orders.hook == "patient-view":
+        wanted = False
     offers = read_offers(chart, plan_flags, stops, protocol, session) if wanted else ()
     infusion = (
         read_infusion_offers(chart, flags, stops, protocol, session)
         if wanted and result is not None and result.low
         else ()
     )
+    offers, infusion = _unstarred(offers, chart), _unstarred(infusion, chart)
     refractory = _refractory(chart, protocol)
     findings = _findings(
         chart, orders, drafts, judged, flags, stops, offers, infusion, refractory, protocol
@@ -86,6 +91,13 @@ def assess(
         findings=tuple(worst_first(findings)),
         refractory=refractory,
     )
+
+
+def _unstarred(offers: tuple[Offer, ...], chart: Chart) -> tuple[Offer, ...]:
+    """No infusion is recommended where words on file name a stop without a code."""
+    if not chart.suspected:
+        return offers
+    return tuple(replace(o, star=False) if o.parenteral else o for o in offers)
 
 
 def _session_grams(drafts: tuple[DraftOrder, ...], judged: tuple[DraftOrder, ...]) -> Decimal:
@@ -112,12 +124,13 @@ def _findings(
 ) -> list[Finding]:
     if orders.hook == "patient-view":
         state = read_state(chart, flags, stops, protocol, maintenance=bool(offers))
+        if flags.met("arrest"):
+            return _in_arrest(state, chart, protocol)
         found = [state] if state is not None else []
         if refractory and state is not None:
             found.append(_refractory_finding(protocol))
         return found
-    # Order hooks are silent in cardiac arrest, and without draft orders (section 3, ruling 54).
-    if flags.met("arrest") or not orders.drafts:
+    if not orders.drafts:  # ruling 54
         return []
     at_sign = orders.hook == "order-sign"
     draft_context = DraftContext(chart, flags, stops, protocol, drafts, offers, infusion, at_sign)
@@ -134,11 +147,21 @@ def _findings(
     for draft in judged:
         if draft.magnesium is not None or draft.laxative is not None:
             found += check_draft(draft, draft_context)
-        found += check_triggers(draft, trigger_context)
-    signing = check_signing(trigger_context)
+        # Shortly after an arrest only the magnesium itself is looked at (ruling 113).
+        if not flags.met("arrest"):
+            found += check_triggers(draft, trigger_context)
+    signing = check_signing(trigger_context) if not flags.met("arrest") else None
     if signing is not None and not any(f.indicator == "critical" for f in found):
         found.append(signing)
     return found
+
+
+def _in_arrest(state: Finding | None, chart: Chart, protocol: Protocol) -> list[Finding]:
+    """ "Follow ACLS"; beside it only a toxic and a severe level keep their card (ruling 113)."""
+    words = met(protocol, "arrest", "Cardiac arrest on file: follow ACLS.")
+    result = chart.magnesium.result
+    told = result is not None and result.acts_as in ("toxic", "severe")
+    return [state, words] if state is not None and told else [words]
 
 
 def _refractory_finding(protocol: Protocol) -> Finding:

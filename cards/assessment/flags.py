@@ -17,6 +17,7 @@ from cards.units.quantity import places
 NAMES = {
     "arrest": "cardiac arrest",
     "torsades": "torsades de pointes or polymorphic VT",
+    "arrhythmia": "a dangerous arrhythmia in this encounter",
     "life": "life-threatening arrhythmia or seizure",
     "symp": "symptoms",
     "risk": "cardiac risk",
@@ -84,7 +85,9 @@ def _events(chart: Chart) -> list[Finding]:
     not_high = result is not None and result.usable and result.acts_as not in ("high", "toxic")
     life = (torsades if not_high else None) or (other if _usable_low(chart) else None)
     return [
-        _of("arrest", conditions.event("arrest") or conditions.event("vf")),
+        _of("arrest", conditions.sudden("arrest", "vf")),
+        # Whatever is left of it: no level is "not indicated" in this encounter (ruling 113).
+        _of("arrhythmia", conditions.of_encounter("torsades", "vt", "vf", "arrest")),
         _of("torsades", torsades),
         _of("life-event", torsades or other),
         _of("life", life),
@@ -117,10 +120,12 @@ def _risk(chart: Chart, session: tuple[DraftOrder, ...], protocol: Protocol) -> 
     evidence: tuple[str, ...] = ()
     if reason is None and qtc is not None and qtc.at_least(limit.qtc_borderline.value):
         reason, evidence = f"QTc {places(qtc.value, 0)} ms", (qtc.source,)
-    prior = chart.conditions.history("torsades", "vt")
+    prior = chart.conditions.history("torsades", "vt") or chart.conditions.of_encounter(
+        "vf", "arrest"
+    )
     if reason is None and prior is not None:
         reason, evidence = f"prior {record(prior.label or prior.concept)}", (prior.source,)
-    acute = chart.conditions.event("acute-coronary-syndrome", "myocardial-damage")
+    acute = chart.conditions.in_encounter("acute-coronary-syndrome", "myocardial-damage")
     if reason is None and acute is not None:
         reason, evidence = record(acute.label or acute.concept), (acute.source,)
     k = chart.potassium

@@ -9,7 +9,7 @@ from cards.chart import HEADINGS, PROBLEMS, Chart, Magnesium
 from cards.phrase import age, listed, record
 from cards.protocol import Indicator, Protocol
 
-_SPECIMEN = frozenset({"unit-conflict", "haemolysed", "edta"})
+_SPECIMEN = frozenset({"unit-conflict", "contaminated", "haemolysed", "edta"})
 
 
 def read_state(
@@ -19,12 +19,6 @@ def read_state(
 
     ``maintenance``: a normal level for which oral maintenance is due and open.
     """
-    if flags.met("arrest"):
-        return met(
-            protocol,
-            "arrest",
-            "Cardiac arrest on file: follow ACLS.",
-        )
     urgent = _urgent(chart, flags, stops, protocol)
     if urgent is not None:
         return urgent
@@ -140,6 +134,16 @@ def _absent(chart: Chart, protocol: Protocol) -> Finding | None:
             says,
             labs=("magnesium",),
         )
+    if reading.other_specimens:
+        kinds = listed([record(s.kind, 30) for s in reading.other_specimens], 2)
+        return met(
+            protocol,
+            "other-specimen",
+            f"A magnesium under a code of serum or plasma is of another specimen ({kinds}): not "
+            "used.",
+            labs=("magnesium",),
+            evidence=tuple(s.source for s in reading.other_specimens),
+        )
     if reading.whole_blood:
         says = "A whole-blood magnesium exists; this protocol reads serum or plasma."
         return met(
@@ -155,7 +159,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     value = result.value
     assert value is not None  # noqa: S101 - a band was found, so there is a value
     limit = protocol.file.limit
-    obstetric = chart.medicines.running_parenteral and chart.conditions.state("preeclampsia")
+    obstetric = chart.medicines.running_parenteral and chart.conditions.sure_state("preeclampsia")
     if obstetric and value <= limit.obstetric_high.value:
         return None
     sources = chart.medicines.sources()

@@ -106,6 +106,8 @@ def _renal(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
     if kidney.id == "RU":
         gap = chart.gap("creatinine")
         unknown = f"creatinine not read ({record(gap.reason)})" if gap else "none recent on file"
+        if kidney.unread is not None:
+            unknown = record(kidney.unread, 110)
     return [
         _stop("H2", reason, protocol, *kidney.sources),
         _stop(
@@ -123,9 +125,9 @@ def _high(chart: Chart, protocol: Protocol) -> StopFinding:
 def _conditions(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
     conditions = chart.conditions
     block = conditions.state("av-block-high")
-    if block is not None and conditions.state("pacemaker") is not None:
+    if block is not None and conditions.sure_state("pacemaker") is not None:
         block = None
-    damage = conditions.event("myocardial-damage", "acute-coronary-syndrome")
+    damage = conditions.in_encounter("myocardial-damage", "acute-coronary-syndrome")
     nerve = conditions.state("myasthenia", "lambert-eaton")
     found = [
         _stop(id_, record(fact.label or fact.concept) if fact else None, protocol, *_source(fact))

@@ -5,7 +5,7 @@ The only reader of Evidence. ``now`` is an argument; its timezone is the site's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -13,18 +13,21 @@ from itertools import islice
 from msgspec import Struct
 
 from cards import codes
-from cards.chart.conditions import Conditions, read_conditions
+from cards.chart.conditions import UNTRUE, Conditions, read_conditions
+from cards.chart.encounter import Stay, read_stay
 from cards.chart.kidney import Kidney, Person, read_kidney
-from cards.chart.labs import Lab, Laboratory, Labs, collected_at
+from cards.chart.labs import FINAL, Lab, Laboratory, Labs, collected_at
 from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
+from cards.chart.suspected import Suspected
 from cards.evidence import Evidence, Gap
+from cards.evidence.results import sent_code
+from cards.fhir import read_codes, status_of, words_of
 from cards.fhir.instant import age_span, read_instant
-from cards.fhir.resource import Coding, Resource, codings, reference_key, status_code
+from cards.fhir.resource import Resource
 from cards.orders import DraftOrder, Orders
 from cards.protocol import Protocol
 
-AMBULATORY = frozenset({"AMB", "VR", "HH"})
 _PREGNANT_WEEKS = 42
 
 
@@ -33,7 +36,8 @@ class Chart(Struct, frozen=True, gc=False):
 
     ``setting`` is "inpatient" or "ambulatory" ("inpatient" when ``setting_known`` is False);
     ``age`` (youngest, oldest) whole years; ``weight`` kg; ``qtc`` ms; ``corrected_calcium``
-    mg/dL (None when it cannot be told); ``gaps`` by need.
+    mg/dL (None when it cannot be told); ``gaps`` by need; ``suspected`` stops that only words
+    name; ``unrecognised`` conditions and results as they were sent of which nothing is known.
     """
 
     now: datetime
@@ -62,6 +66,8 @@ class Chart(Struct, frozen=True, gc=False):
     labs_ordered: frozenset[str]
     fe_mg: Decimal | None
     gaps: tuple[Gap, ...]
+    suspected: tuple[Suspected, ...] = ()
+    unrecognised: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def gap(self, need: str) -> Gap | None:
@@ -87,18 +93,17 @@ def read_chart(
 ) -> Chart:
     """The Chart of the evidence at ``now``."""
     file = protocol.file
-    encounter, setting, known = _setting(evidence, orders)
-    encounter_id = (encounter.id if encounter else None) or orders.encounter_id
-    amb = setting == "ambulatory"
+    stay = read_stay(evidence, orders.encounter_id)
+    amb = stay.setting == "ambulatory"
     result = file.result
     age = (result.age_ambulatory if amb else result.age_inpatient).span
     labs = Laboratory(evidence, now, protocol)
     magnesium = read_magnesium(evidence, now, protocol, age, labs)
-    conditions = read_conditions(evidence, now, encounter_id, protocol)
+    conditions = read_conditions(evidence, now, stay, protocol)
     birth = age_span(evidence.patient.birthDate if evidence.patient else None, now)
     sex = _sex(evidence)
     weight, weight_note = _weight(labs["weight"], now, amb, protocol)
-    dialysis = _dialysis(evidence, conditions, now, encounter_id, protocol)
+    dialysis = _dialysis(evidence, conditions, now, stay, protocol)
     kidney = read_kidney(
         evidence,
         labs["creatinine"],
@@ -117,9 +122,9 @@ def read_chart(
     return Chart(
         now=now,
         patient_id=evidence.patient_id,
-        setting=setting,
-        setting_known=known,
-        encounter_id=encounter_id,
+        setting=stay.setting,
+        setting_known=stay.known,
+        encounter_id=stay.id,
         age=birth,
         sex=sex,
         magnesium=magnesium,
@@ -140,7 +145,12 @@ def read_chart(
         intolerance=_intolerance(evidence),
         labs_ordered=_labs_ordered(evidence),
         fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
-        gaps=_gaps(evidence),
+        gaps=(*_gaps(evidence), *_lab_gaps(labs, evidence, now, age)),
+        suspected=_suspected(conditions, sex),
+        unrecognised=(
+            *conditions.unrecognised,
+            *(sent_code(resource) for resource in evidence.unrecognised),
+        ),
         notes=tuple(note for note in (male_note,) if note),
     )
 
@@ -158,26 +168,25 @@ def _gaps(evidence: Evidence) -> tuple[Gap, ...]:
     return tuple(gaps)
 
 
-def _setting(evidence: Evidence, orders: Orders) -> tuple[Resource | None, str, bool]:
-    """(the encounter in context, inpatient or ambulatory, whether that is known)."""
-    found = [
-        e
-        for e in evidence.of_type("Encounter")
-        if orders.encounter_id is None or e.id == orders.encounter_id
-    ]
-    encounter = found[0] if len(found) == 1 else None
-    if encounter is None or encounter.status == "finished":
-        return encounter, "inpatient", False
-    class_ = encounter.class_
-    if isinstance(class_, Coding):
-        code = class_.code
-    else:
-        classes = [c for concept in class_ or [] for c in codings(concept)]
-        code = next((c.code for c in classes if c.code), None)
-    if code is None:
-        return encounter, "inpatient", False
-    ambulatory = code.strip().upper() in AMBULATORY
-    return encounter, "ambulatory" if ambulatory else "inpatient", True
+def _lab_gaps(labs: Laboratory, evidence: Evidence, now: datetime, age: timedelta) -> Iterator[Gap]:
+    """Labs of which the newest holds a number and cannot be read (ruling 163)."""
+    for need in ("potassium", "calcium", "albumin", "qtc"):
+        if not evidence.obtained(need):
+            continue
+        lost = labs[need].unread_since(None)
+        if lost is not None and now - lost.collected <= age:
+            yield Gap(need, f'the newest {lost.why}: "{lost.text}"')
+
+
+def _suspected(conditions: Conditions, sex: str | None) -> tuple[Suspected, ...]:
+    """What only words name, but for what is known to be otherwise."""
+    paced = conditions.sure_state("pacemaker") is not None
+    return tuple(
+        found
+        for found in conditions.suspected
+        if not (found.group == "pregnancy" and sex == "male")
+        and not (found.group == "heart block" and paced)
+    )
 
 
 def _sex(evidence: Evidence) -> str | None:
@@ -236,14 +245,14 @@ def _wide_qrs(
 ) -> bool:
     qrs = labs["qrs-duration"].newest(now, age)
     wide = qrs is not None and qrs.at_least(protocol.file.limit.qrs_wide.value)
-    return wide or conditions.state("paced-rhythm") is not None
+    return wide or conditions.sure_state("paced-rhythm") is not None
 
 
 def _dialysis(
     evidence: Evidence,
     conditions: Conditions,
     now: datetime,
-    encounter_id: str | None,
+    stay: Stay,
     protocol: Protocol,
 ) -> str | None:
     """Why the patient counts as on dialysis (ruling 33)."""
@@ -254,8 +263,8 @@ def _dialysis(
     for resource in (*evidence.of_type("Procedure"), *evidence.of_type("ServiceRequest")):
         kinds = {
             kind
-            for coding in codings(resource.code)
-            for kind in codes.procedure_concepts(coding.system or "", coding.code or "")
+            for code in read_codes(resource.code)
+            for kind in codes.procedure_concepts(code.system, code.code)
         }
         if not kinds or resource.status in ("entered-in-error", "not-done", "revoked", "draft"):
             continue
@@ -265,11 +274,7 @@ def _dialysis(
             or (period.end or period.start if period else None)
             or resource.authoredOn
         )
-        here = (
-            encounter_id is not None
-            and resource.encounter is not None
-            and reference_key(resource.encounter.reference) == ("Encounter", encounter_id)
-        )
+        here = stay.holds(resource.encounter)
         if (when is not None and when.start >= recent) or ("crrt" in kinds and here):
             return "dialysis procedure on file"
         if resource.status == "in-progress":
@@ -295,10 +300,10 @@ def _pregnancy(
 
 def _says_pregnant(resource: Resource) -> bool:
     value = resource.valueCodeableConcept
-    if value is None or status_code(resource.status) not in ("final", "amended", "corrected"):
+    if value is None or resource.status not in FINAL:
         return False
-    return any(c.code in ("LA15173-0", "77386006") for c in codings(value)) or (
-        (value.text or "").strip().lower() == "pregnant"
+    return any(c.code in ("LA15173-0", "77386006") for c in read_codes(value)) or any(
+        word.lower() == "pregnant" for word in words_of(value)
     )
 
 
@@ -308,22 +313,22 @@ def _labs_ordered(evidence: Evidence) -> frozenset[str]:
         kind
         for resource in evidence.of_type("ServiceRequest")
         if resource.status == "active" and not resource.doNotPerform
-        for coding in codings(resource.code)
-        for kind in codes.order_concepts(coding.system or "", coding.code or "")
+        for code in read_codes(resource.code)
+        for kind in codes.order_concepts(code.system, code.code)
     )
 
 
 def _intolerance(evidence: Evidence) -> str | None:
     """A confirmed intolerance of oral magnesium (AllergyIntolerance)."""
     for resource in evidence.of_type("AllergyIntolerance"):
-        if status_code(resource.clinicalStatus) in ("inactive", "resolved"):
+        clinical = status_of(resource.clinicalStatus, codes.ALLERGY_CLINICAL)
+        verification = status_of(resource.verificationStatus, codes.ALLERGY_VERIFICATION)
+        if clinical in ("inactive", "resolved") or verification in UNTRUE:
             continue
-        if status_code(resource.verificationStatus) in ("refuted", "entered-in-error"):
-            continue
-        for coding in codings(resource.code):
-            drug = codes.drug(coding.system or "", coding.code or "")
+        for code in read_codes(resource.code):
+            drug = codes.drug(code.system, code.code)
             if drug is not None and drug.groups & {"magnesium", "magnesium-laxative"}:
-                return coding.display or drug.name
+                return code.display or drug.name
     return None
 
 

@@ -10,13 +10,13 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cards.chart.labs import FINAL, Lab, collected_at, newest_first
+from cards.chart.labs import FINAL, Lab, Labs, UnreadLab, collected_at, newest_first, unread_lab
 from cards.evidence import Evidence
 from cards.fhir.resource import Resource
 from cards.protocol import Protocol
-from cards.units.quantity import Quantity, lab_value, places
+from cards.units.quantity import Quantity, is_lab_unit, lab_value, places
 
-_TEXT_EGFR = re.compile(r"\s*([<>]=?)\s*(\d{1,3}(?:\.\d+)?)\s*\Z")
+_TEXT_EGFR = re.compile(r"([<>]=?) ?(\d{1,3}(?:\.\d{1,3})?) ?(.*)\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))
 _JUST_BELOW = Decimal("0.01")
 # KDIGO: a rise within 48 h, or a ratio to the lowest of 7 days.
@@ -27,7 +27,8 @@ class Kidney(Struct, frozen=True, gc=False):
     """The renal class R0 to R4 or RU and how it was found.
 
     ``gfr`` is the lowest estimate in mL/min, unrounded; ``estimates`` are (name, mL/min) of all
-    that were available; ``aki`` the reason for acute kidney injury; ``notes`` what was left out.
+    that were available; ``aki`` the reason for acute kidney injury; ``notes`` what was left out;
+    ``unread`` a newer creatinine that could not be read, in words.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Kidney(Struct, frozen=True, gc=False):
     aki: str | None = None
     dialysis: str | None = None
     notes: tuple[str, ...] = ()
+    unread: str | None = None
 
     def shown(self) -> str:
         """``R1 by eGFR 45 mL/min (Cockcroft-Gault 111)``: the estimate that decided first."""
@@ -63,7 +65,7 @@ class Person(Struct, frozen=True, gc=False):
 
 def read_kidney(
     evidence: Evidence,
-    creatinines: Iterable[Lab],
+    creatinines: Labs,
     person: Person,
     now: datetime,
     age: timedelta,
@@ -112,11 +114,52 @@ def read_kidney(
         notes=tuple(notes),
     )
     kidney = _with_injury(kidney, believed, newest, aki_coded, protocol)
+    lost = _lost(creatinines, newest)
+    if lost is not None and now - lost.collected <= age:
+        kidney = _with_lost(kidney, lost, reported, protocol)
+    elif kidney.id == "RU" and (text := _lost_egfr(evidence, now, age, protocol)):
+        kidney = replace(kidney, unread=text)
     if dialysis:
         return replace(kidney, id="R4", dialysis=dialysis)
     if esrd and kidney.id in ("R0", "R1", "R2", "RU"):
         return replace(kidney, id="R3", notes=(*kidney.notes, "end-stage renal disease on file"))
     return kidney
+
+
+def _with_lost(kidney: Kidney, lost: UnreadLab, reported: Lab | None, protocol: Protocol) -> Kidney:
+    """A creatinine newer than the value in use that cannot be read is named; it makes R0 and R1
+    to RU, unless an eGFR as new can be read (ruling 163)."""
+    unread = f'a creatinine {lost.why}: "{lost.text}"'
+    lag = protocol.file.result.egfr_lag.span
+    known = reported is not None and lost.collected - reported.collected <= lag
+    if known or kidney.id not in ("R0", "R1", "RU"):
+        return replace(kidney, notes=(*kidney.notes, unread))
+    return replace(kidney, id="RU", gfr=None, estimates=(), unread=unread)
+
+
+def _lost(creatinines: Labs, newest: Lab | None) -> UnreadLab | None:
+    """The newest creatinine after the one in use that holds a number and cannot be one: a string,
+    an unknown unit, or more than any patient has."""
+    since = newest.collected if newest is not None else None
+    for lab in creatinines:
+        if since is not None and lab.collected <= since:
+            break
+        if lab.value > _CREATININE[1]:
+            return UnreadLab(str(lab.quantity), lab.collected, lab.source, "is not believed")
+    return creatinines.unread_since(since)
+
+
+def _lost_egfr(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> str | None:
+    """A reported eGFR that holds a number and cannot be read, in words."""
+    latest = now + protocol.file.result.future.span
+    for resource in newest_first([r for r in evidence.lab("egfr") if r.status in FINAL]):
+        collected = collected_at(resource)
+        if collected is None or not now - age <= collected.start <= latest:
+            continue
+        lost = unread_lab(resource)
+        if lost is not None and _egfr(resource) is None:
+            return f'an eGFR {lost[1]}: "{lost[0]}"'
+    return None
 
 
 def _believed(creatinines: Iterable[Lab]) -> list[Lab]:
@@ -213,8 +256,13 @@ def _egfr(resource: Resource) -> Quantity | None:
         text = bytes(resource.valueQuantity.value).decode().strip('"')
     else:
         text = resource.valueString or ""
-    match = _TEXT_EGFR.match(text)
-    return Quantity(Decimal(match[2]), "mL/min", match[1]) if match else None
+    match = _TEXT_EGFR.match(" ".join(text[:_LONGEST].split()))
+    if match is None or not (match[3] == "" or is_lab_unit("egfr", match[3])):
+        return None
+    return Quantity(Decimal(match[2]), "mL/min", match[1])
+
+
+_LONGEST = 80
 
 
 def ckd_epi_2021(creatinine: Decimal, age: int | None, sex: str | None) -> Decimal | None:

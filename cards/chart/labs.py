@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from cards.evidence import Evidence
 from cards.fhir.instant import Instant, read_instant
 from cards.fhir.resource import Resource, name
 from cards.protocol import Protocol
-from cards.units.quantity import Quantity, lab_value
+from cards.units.quantity import Quantity, lab_value, read_number
 
 FINAL = frozenset({"final", "amended", "corrected"})
 _RANK = {"corrected": 3, "amended": 2, "final": 1}
@@ -72,6 +73,15 @@ def tie_break(resource: Resource) -> tuple[datetime, int, str]:
     return (issued.start if issued else _OLDEST), rank, resource.id or ""
 
 
+class UnreadLab(Struct, frozen=True, gc=False):
+    """A result that holds a number and cannot be read: what came, and when it was collected."""
+
+    text: str
+    collected: datetime
+    source: str
+    why: str = "could not be read"
+
+
 class Labs:
     """The usable values of a concept, newest first: final, amended or corrected, a number in a
     known unit, collected, not in the future.
@@ -85,7 +95,11 @@ class Labs:
     def __init__(self, concept: str, resources: Iterable[Resource], latest: datetime) -> None:
         self._concept = concept
         self._found = newest_first(
-            [r for r in resources if r.status in FINAL and r.valueQuantity is not None]
+            [
+                r
+                for r in resources
+                if r.status in FINAL and (r.valueQuantity is not None or r.valueString is not None)
+            ]
         )
         self._latest = latest
 
@@ -115,6 +129,22 @@ class Labs:
         quantity = resource.valueQuantity and lab_value(self._concept, resource.valueQuantity)
         return Lab(quantity, collected, resource) if quantity else None
 
+    def unread_since(self, moment: datetime | None) -> UnreadLab | None:
+        """The newest that holds a number and cannot be read (a string, an unknown unit), when it
+        is newer than ``moment``, or with None than all that can be read. A text without a number
+        ("test not performed") is none (ruling 163)."""
+        for collected, resource in self._dated():
+            if moment is not None and collected <= moment:
+                return None
+            if collected > self._latest:
+                continue
+            if self._read(collected, resource) is not None:
+                if moment is None:
+                    return None
+            elif lost := unread_lab(resource):
+                return UnreadLab(lost[0], collected, name(resource), lost[1])
+        return None
+
     @property
     def newest_reads(self) -> bool:
         """Whether the newest result on file, not the newest that can be read, has a value."""
@@ -124,9 +154,31 @@ class Labs:
         return self._read(collected, resource) is not None
 
     def newest(self, now: datetime, age: timedelta) -> Lab | None:
-        """The newest value, if it is within an age, inclusive."""
+        """The newest value, if it is within an age, inclusive, and no newer one is unreadable."""
         lab = next(iter(self), None)
-        return lab if lab is not None and now - lab.collected <= age else None
+        if lab is None or now - lab.collected > age or self.unread_since(lab.collected):
+            return None
+        return lab
+
+
+_NUMBER = re.compile(r"[0-9]")
+_LONGEST = 60
+
+
+def unread_lab(resource: Resource) -> tuple[str, str] | None:
+    """(what came, why it cannot be read) of a result without a value; None without a number."""
+    quantity = resource.valueQuantity
+    if quantity is None:
+        text, why = resource.valueString or "", "is a text, not a number"
+    else:
+        number = bytes(quantity.value).decode(errors="replace")
+        unit = quantity.unit or quantity.code or ""
+        text = " ".join(f"{quantity.comparator or ''}{number} {unit}".replace('"', "").split())
+        why = "has no unit" if not unit else "is in a unit that cannot be read"
+        if read_number(quantity.value) is None:
+            why = "is a text, not a number"
+    text = text[:_LONGEST]
+    return (text, why) if _NUMBER.search(text) else None
 
 
 def newest_first(found: list[Resource]) -> list[Resource]:

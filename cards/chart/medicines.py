@@ -15,7 +15,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from cards.evidence import Evidence
-from cards.fhir.resource import Resource, reference_key
+from cards.fhir.resource import Resource, many, reference_key
 from cards.orders import DraftOrder, Given, read_given, read_order, relist
 from cards.protocol import Protocol
 from cards.units.quantity import SaltMass
@@ -282,17 +282,16 @@ class Medicines:
     def _is_of(self, given: Given, order: DraftOrder) -> bool:
         if given.resource.status != "completed" or self._is_oral(given):
             return False
-        key = reference_key(given.resource.request.reference) if given.resource.request else None
+        key = _ordered_by(given.resource)
         if key is not None:
             return key == ("MedicationRequest", order.resource.id)
         return bool(given.start and order.start and given.start >= order.start)
 
     def _not_done(self, order: DraftOrder) -> bool:
         for g in self.given:
-            if g.not_done and g.resource.request:
-                key = reference_key(g.resource.request.reference)
-                if key == ("MedicationRequest", order.resource.id):
-                    return True
+            ordered = ("MedicationRequest", order.resource.id)
+            if g.not_done and _ordered_by(g.resource) == ordered:
+                return True
         return False
 
     def _over(self, order: DraftOrder) -> bool:
@@ -315,6 +314,11 @@ class Medicines:
         return order.resource.status == "completed" or (
             not self.administrations_obtained and self._over(order)
         )
+
+
+def _ordered_by(given: Resource) -> tuple[str, str] | None:
+    """The order an administration belongs to."""
+    return next((reference_key(r.reference) for r in many(given.request)), None)
 
 
 def order_mmol(order: DraftOrder) -> Decimal | None:

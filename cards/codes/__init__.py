@@ -8,7 +8,12 @@ tables are `cards/codes/codes.toml` (each code with its display and source) and
 
 from cards.codes.drugs import GROUPS, Drug, Form, drug, drug_named, form_named, known_drugs
 from cards.codes.systems import (
+    ACT_CODE,
+    ALLERGY_CLINICAL,
+    ALLERGY_VERIFICATION,
     ATC,
+    CONDITION_CLINICAL,
+    CONDITION_VERIFICATION,
     CPT,
     HCPCS,
     ICD10,
@@ -18,6 +23,7 @@ from cards.codes.systems import (
     NDC,
     RXNORM,
     SNOMED,
+    SPECIMEN_TYPE,
     UCUM,
     V3_ROUTE,
     Cpt,
@@ -26,6 +32,7 @@ from cards.codes.systems import (
     Loinc,
     RxNorm,
     Snomed,
+    V2Specimen,
     is_loinc,
     system_of,
 )
@@ -44,14 +51,21 @@ from cards.codes.tables import (
     lab_concept,
     lab_of,
     lab_property,
+    named_lab,
     order_concepts,
     procedure_concepts,
     route_code,
     route_named,
+    specimen_kind,
 )
 
 __all__ = [
+    "ACT_CODE",
+    "ALLERGY_CLINICAL",
+    "ALLERGY_VERIFICATION",
     "ATC",
+    "CONDITION_CLINICAL",
+    "CONDITION_VERIFICATION",
     "CPT",
     "GROUPS",
     "HCPCS",
@@ -64,6 +78,7 @@ __all__ = [
     "RXNORM",
     "SNOMED",
     "SOURCES",
+    "SPECIMEN_TYPE",
     "UCUM",
     "V3_ROUTE",
     "CodeSet",
@@ -78,6 +93,7 @@ __all__ = [
     "Route",
     "RxNorm",
     "Snomed",
+    "V2Specimen",
     "code_set",
     "code_sets",
     "condition_concepts",
@@ -91,9 +107,11 @@ __all__ = [
     "lab_concept",
     "lab_of",
     "lab_property",
+    "named_lab",
     "order_concepts",
     "procedure_concepts",
     "route_code",
     "route_named",
+    "specimen_kind",
     "system_of",
 ]

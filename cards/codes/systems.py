@@ -21,6 +21,12 @@ HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 CPT = "http://www.ama-assn.org/go/cpt"
 ATC = "http://www.whocc.no/atc"
 V3_ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+CONDITION_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+CONDITION_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+SPECIMEN_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0487"
+ALLERGY_CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+ALLERGY_VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 
 # Other spellings of the same system in real resources: object identifiers and labels. Of a URI
 # the scheme, "www.", a trailing slash and a version fold before these are looked at.
@@ -40,6 +46,8 @@ _LABELS = {
     "cpt4": CPT,
     "hcpcs": HCPCS,
     "atc": ATC,
+    "actcode": ACT_CODE,
+    "v3actcode": ACT_CODE,
 }
 _OIDS = {
     "2.16.840.1.113883.6.1": LOINC,
@@ -53,6 +61,8 @@ _OIDS = {
     "2.16.840.1.113883.6.69": NDC,
     "2.16.840.1.113883.6.73": ATC,
     "2.16.840.1.113883.6.285": HCPCS,
+    "2.16.840.1.113883.5.4": ACT_CODE,
+    "2.16.840.1.113883.12.487": SPECIMEN_TYPE,
 }
 _SYSTEMS = (
     LOINC,
@@ -67,7 +77,22 @@ _SYSTEMS = (
     CPT,
     ATC,
     V3_ROUTE,
+    ACT_CODE,
+    CONDITION_CLINICAL,
+    CONDITION_VERIFICATION,
+    ALLERGY_CLINICAL,
+    ALLERGY_VERIFICATION,
+    SPECIMEN_TYPE,
 )
+# What earlier versions of FHIR called them.
+_FORMER = {
+    "hl7.org/fhir/v3/actcode": ACT_CODE,
+    "hl7.org/fhir/v2/0487": SPECIMEN_TYPE,
+    "hl7.org/fhir/condition-clinical": CONDITION_CLINICAL,
+    "hl7.org/fhir/condition-ver-status": CONDITION_VERIFICATION,
+    "hl7.org/fhir/allergy-clinical-status": ALLERGY_CLINICAL,
+    "hl7.org/fhir/allergy-verification-status": ALLERGY_VERIFICATION,
+}
 
 
 def _bare(uri: str) -> str:
@@ -76,7 +101,7 @@ def _bare(uri: str) -> str:
     return uri.removeprefix("https://").removeprefix("http://").removeprefix("www.")
 
 
-_BY_BARE = {_bare(uri): uri for uri in _SYSTEMS}
+_BY_BARE = {_bare(uri): uri for uri in _SYSTEMS} | _FORMER
 _LONGEST = 256  # a longer one is no system of ours, and never a key of the cache
 
 
@@ -221,6 +246,16 @@ class Cpt(_Code):
         return re.fullmatch(r"\d{5}", code, re.ASCII) is not None
 
 
+class V2Specimen(_Code):
+    """A code of HL7 v2 table 0487: capitals and digits."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _well_formed(code: str) -> bool:
+        return re.fullmatch(r"[A-Z][A-Z0-9]{1,5}", code) is not None
+
+
 # The last part of a table's name in codes.toml: the system and the type of its codes.
 TABLE_SYSTEMS: dict[str, tuple[str, Callable[[str], str]]] = {
     "loinc": (LOINC, Loinc),
@@ -229,4 +264,5 @@ TABLE_SYSTEMS: dict[str, tuple[str, Callable[[str], str]]] = {
     "icd10cm": (ICD10CM, Icd10cm),
     "icd10pcs": (ICD10PCS, Icd10pcs),
     "cpt": (CPT, Cpt),
+    "v2": (SPECIMEN_TYPE, V2Specimen),
 }

@@ -92,7 +92,7 @@ def _code_sets() -> Iterator[CodeSet]:
         yield _code_set(f"lab.{concept}", "loinc", rows, [])
     for concept, rows in TABLES["route"].items():
         yield _code_set(f"route.{concept}", "snomed", rows, [])
-    for section in ("condition", "procedure", "order"):
+    for section in ("condition", "procedure", "order", "specimen"):
         for concept, kinds in TABLES[section].items():
             for kind, rows in kinds.items():
                 if kind != "except":
@@ -133,6 +133,7 @@ _LAB = {code: next(iter(found)) for (_, code), found in _concepts("lab").items()
 _CONDITION = _concepts("condition")
 _PROCEDURE = _concepts("procedure")
 _ORDER = _concepts("order")
+_SPECIMEN = _concepts("specimen")
 _ROUTE = {code: next(iter(found)) for (_, code), found in _concepts("route").items()}
 _PREFIX: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
 for _found in _SETS.values():
@@ -201,6 +202,22 @@ def order_concepts(system: str, code: str) -> frozenset[str]:
     CPT 83735 and SNOMED CT 38151008 do not say the specimen: support, not proof, of a serum level.
     """
     return _ORDER.get((system_of(system), code.strip()), _NONE)
+
+
+def specimen_kind(system: str, code: str) -> str | None:
+    """ "blood" (serum and plasma, too), or which other specimen a code names; None when unknown."""
+    return next(iter(_SPECIMEN.get((system_of(system), code.strip()), _NONE)), None)
+
+
+def named_lab(code: str, display: str) -> str | None:
+    """The concept of a code sent without a system: of LOINC when it is one of ours and its
+    display begins as LOINC's own does (ruling 139)."""
+    concept = lab_concept(code)
+    if concept is None:
+        return None
+    own = _SETS[f"lab.{concept}"].codes[code.strip()].display.lower()
+    said = display.strip().lower()
+    return concept if said and (own.startswith(said) or said.startswith(own.split()[0])) else None
 
 
 def route_code(system: str, code: str) -> Route | None:

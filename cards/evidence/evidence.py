@@ -18,7 +18,15 @@ from types import MappingProxyType
 
 from cards import codes
 from cards.evidence.known import at, known_since
-from cards.fhir.resource import Resource, codings, name, reference_key
+from cards.evidence.results import (
+    OtherSpecimen,
+    concept_of,
+    sent_code,
+    settle_specimens,
+    unreadable_magnesium,
+)
+from cards.fhir import read_codes, words_of
+from cards.fhir.resource import Resource, name, reference_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One patient's resources, indexed; gaps by need; what was set aside and why."""
+    """One patient's resources, indexed; gaps by need; what was set aside and why.
+
+    ``other_specimens`` are magnesium results that are none of blood; ``unrecognised`` results
+    of which no code is known here and no name matters.
+    """
 
     patient_id: str
     patient: Resource | None
@@ -145,6 +157,8 @@ class Evidence:
     unread: tuple[Unread, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     answered: tuple[Answered, ...] = ()
+    other_specimens: tuple[OtherSpecimen, ...] = ()
+    unrecognised: tuple[Resource, ...] = ()
 
     def obtained(self, need: str) -> bool:
         return need not in self.gaps
@@ -193,6 +207,7 @@ class _Collector:
     seen: dict[tuple[str, str], Resource] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
+    unknown: list[Resource] = field(default_factory=list)
     patient: Resource | None = None
 
     def add(self, resource: Resource) -> None:
@@ -254,27 +269,16 @@ class _Collector:
     def _add_unknown(self, resource: Resource) -> None:
         if len(resource.component) > 2:
             self._add_panel(resource)
-        elif resource.code is None or not (codings(resource.code) or resource.code.text):
+        elif not (read_codes(resource.code) or words_of(resource.code)):
             # It may be any result, a magnesium too.
             self.unread.append(
                 Unread("magnesium", name(resource), "a result without a code", resource)
             )
+        else:
+            self.unknown.append(resource)
 
     def _concept(self, resource: Resource) -> str | None:
-        concept = resource.code
-        if concept is None:
-            return None
-        stated = concept.coding
-        for coding in stated if isinstance(stated, list) else codings(concept):
-            system, code = coding.system, coding.code
-            if not code or not system:
-                continue
-            lab = codes.lab_of(system, code)
-            if self.site_labs:
-                lab = self.site_labs.get((system.strip(), code.strip()), lab)
-            if lab is not None:
-                return lab
-        return None
+        return concept_of(resource, self.site_labs)
 
     def _add_panel(self, resource: Resource) -> None:
         # Components are not read (ruling 18); a magnesium hidden in one must not be silent.
@@ -287,7 +291,7 @@ class _Collector:
     def _set_modified_aside(self, resource: Resource) -> None:
         self.set_aside.append(SetAside(name(resource), "carries an unknown modifierExtension"))
         if resource.resourceType == "Condition" and any(
-            codes.condition_concepts(c.system or "", c.code or "") for c in codings(resource.code)
+            codes.condition_concepts(c.system, c.code) for c in read_codes(resource.code)
         ):
             # It may say the opposite of a stop condition, or add one: safer not to guess.
             self.unread.append(
@@ -333,8 +337,11 @@ def collect(
     site_labs: Mapping[tuple[str, str], str] = MappingProxyType({}),
     patient_urls: frozenset[str] = frozenset(),
     answered: Iterable[Answered] = (),
+    keyed: Iterable[Resource] = (),
 ) -> Evidence:
     """Evidence of everything that came along, whichever need it answered.
+
+    ``keyed`` are the Observations among them that came in answer to the magnesium query.
 
     ``site_labs`` maps a site's (system, code) to a lab concept; ``patient_urls`` are the
     fullUrls under which the patient stands in a Bundle (``urn:uuid:`` subjects).
@@ -342,13 +349,24 @@ def collect(
     c = _Collector(patient_id, site_labs, patient_urls, f"Patient/{patient_id}")
     for resource in resources:
         c.add(resource)
+    labs, left = settle_specimens(c.labs, c.by_type.get("Specimen", ()))
+    c.set_aside += [SetAside(name(resource), f"is of {kind}") for _, resource, kind in left]
+    lost = unreadable_magnesium(c.unknown, keyed, site_labs) if c.unknown else []
+    lost_ids = {id(r) for r in lost}
+    c.unread += [
+        Unread("magnesium", name(r), f"{sent_code(r)}: no code known here", r) for r in lost
+    ]
     return Evidence(
         patient_id=patient_id,
         patient=c.patient,
-        labs=MappingProxyType({lab: tuple(found) for lab, found in c.labs.items()}),
+        labs=MappingProxyType({lab: tuple(found) for lab, found in labs.items()}),
         by_type=MappingProxyType({type_: _by_id(found) for type_, found in c.by_type.items()}),
         gaps=MappingProxyType({gap.need: gap for gap in gaps}),
         unread=tuple(sorted({*unread, *c.unread}, key=lambda u: (u.need, u.resource, u.reason))),
         set_aside=tuple(c.set_aside),
         answered=tuple(answered),
+        other_specimens=tuple(
+            OtherSpecimen(name(r), kind) for lab, r, kind in left if lab == "magnesium"
+        ),
+        unrecognised=tuple(r for r in c.unknown if id(r) not in lost_ids),
     )

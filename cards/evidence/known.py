@@ -30,11 +30,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from msgspec.structs import replace
 
-from cards.instant import read_instant
+from cards import codes
+from cards.fhir import status_of
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import Dosage, Period, Resource, many
 from cards.orders.bounds import stated_bounds
 from cards.orders.schedule import repeats
-from cards.quantity import has_value
-from cards.resource import Dosage, Period, Resource, many, status_code
+from cards.units.quantity import has_value
 
 EVER = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -181,8 +183,12 @@ def _before_abatement(resource: Resource, zone: tzinfo) -> tuple[Resource | None
     dated = resource.abatementDateTime
     if dated is None and period is not None:
         dated = period.end or period.start
+    bound = codes.CONDITION_CLINICAL
+    if resource.resourceType == "AllergyIntolerance":
+        bound = codes.ALLERGY_CLINICAL
+    status = status_of(resource.clinicalStatus, bound)
     over = (
-        status_code(resource.clinicalStatus) in _ENDED_STATE
+        status in _ENDED_STATE
         or dated
         or period is not None
         or resource.abatementString

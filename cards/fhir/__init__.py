@@ -1,10 +1,24 @@
 """FHIR as it is read: resources and instants, only the elements that the logic uses.
 
-What a concept says (`concept`) and where a reference leads (`reference`) is read there alone; no
-other module opens their elements.
+What a concept says (`concept`), where a reference leads (`reference`) and what is known of a
+result's specimen (`specimen`); no other module opens their
+elements.
 """
 
 from cards.fhir.concept import Code, read_codes, status_of, words_of
 from cards.fhir.reference import Target, read_reference
+from cards.fhir.specimen import Handling, Origin, not_blood, read_handling, read_origin
 
-__all__ = ["Code", "Target", "read_codes", "read_reference", "status_of", "words_of"]
+__all__ = [
+    "Code",
+    "Handling",
+    "Origin",
+    "Target",
+    "not_blood",
+    "read_codes",
+    "read_handling",
+    "read_origin",
+    "read_reference",
+    "status_of",
+    "words_of",
+]

@@ -62,6 +62,7 @@ class ReferenceRange(Struct, frozen=True, gc=False):
     low: RawQuantity | None = None
     high: RawQuantity | None = None
     type: CodeableConcept | None = None
+    text: str | None = None
 
 
 class Repeat(Struct, frozen=True, gc=False):
@@ -146,6 +147,16 @@ class Link(Struct, frozen=True, gc=False):
     url: str | None = None
 
 
+class EncounterClass(Struct, frozen=True, gc=False):
+    """A Coding (R4) or a CodeableConcept (R5): ``class`` comes as either."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+    coding: list[Coding] | Coding | None = None
+    text: str | None = None
+
+
 class Resource(Struct, frozen=True, gc=False):
     resourceType: str | None = None
     id: str | None = None
@@ -188,8 +199,10 @@ class Resource(Struct, frozen=True, gc=False):
     abatementBoolean: bool | None = None
     performedDateTime: str | None = None
     performedPeriod: Period | None = None
-    # Specimen
+    # Specimen; other types have elements of the same names, in other shapes
     condition: list[CodeableConcept] | CodeableConcept | None = None
+    type: Raw = NOTHING
+    collection: Raw = NOTHING
     # MedicationRequest, MedicationAdministration, Medication
     intent: str | None = None
     doNotPerform: bool | None = None
@@ -200,7 +213,7 @@ class Resource(Struct, frozen=True, gc=False):
     dosageInstruction: list[Dosage] | Dosage | None = None
     dosage: Dosage | list[Dosage] | None = None
     reasonCode: list[CodeableConcept] | CodeableConcept | None = None
-    request: Reference | None = None
+    request: Reference | list[Reference] | None = None  # a Specimen has many
     # the time of an administration in R5, and in later versions
     occurenceDateTime: str | None = None
     occurencePeriod: Period | None = None
@@ -210,7 +223,9 @@ class Resource(Struct, frozen=True, gc=False):
     occurrenceTiming: Timing | None = None
     ingredient: list[Ingredient] | Ingredient | None = None
     # Encounter
-    class_: Coding | list[CodeableConcept] | None = msgspec.field(name="class", default=None)
+    class_: EncounterClass | list[EncounterClass] | str | None = msgspec.field(
+        name="class", default=None
+    )
     period: Period | None = None
     # Bundle, and the CDS Hooks 1.0 prefetch wrapper {response, resource}
     entry: list[Entry] | None = None
@@ -235,16 +250,6 @@ def codings(concept: CodeableConcept | None) -> list[Coding]:
     if concept is None or concept.coding is None:
         return []
     return concept.coding if isinstance(concept.coding, list) else [concept.coding]
-
-
-def status_code(status: CodeableConcept | str | None) -> str | None:
-    """clinicalStatus or verificationStatus as its code, whatever shape it came in."""
-    if status is None or isinstance(status, str):
-        return status
-    for coding in codings(status):
-        if coding.code:
-            return coding.code.strip().lower()
-    return None
 
 
 def reference_key(reference: str | None) -> tuple[str, str] | None:

@@ -71,7 +71,8 @@ _LIMIT_GROUPS = {
         limit.magnesium_lab_interval limit.calcium_recheck limit.calcium_urgent
         limit.calcium_ionized limit.calcium_per_albumin limit.albumin_normal""",
     "Heart and bleeding": """limit.qtc_long limit.qtc_borderline limit.qrs_wide
-        limit.qtc_wide_allowance limit.new_event limit.platelets""",
+        limit.qtc_wide_allowance limit.new_event limit.event_night limit.recent_arrest
+        limit.platelets""",
     "Cause, refractory, maintenance": """limit.femg_low limit.femg_high limit.femg_window
         limit.refractory_iv limit.refractory_iv_window limit.refractory_oral_days
         limit.maintenance_window""",
@@ -203,6 +204,7 @@ def _gets(gets: Gets) -> Cell:
 _OTHER_FLAGS = {
     "arrest": "cardiac arrest",
     "torsades": "torsades",
+    "arrhythmia": "arrhythmia of this encounter",
     "life-event": "the event itself",
     "drafted-risk": "drafted risk",
 }
@@ -214,13 +216,13 @@ def flags_(file: ProtocolFile) -> Table:
     long, wide = limit.qtc_long, limit.qrs_wide
     meanings = {
         "life": f"torsades or polymorphic VT at any level that is not high; another ventricular "
-        f"tachycardia with a pulse or a seizure at a low one; within {amount(limit.new_event)} or "
-        "of this encounter",
+        f"tachycardia with a pulse or a seizure at a low one; within {amount(limit.new_event)}",
         "symp": f"tetany, carpopedal or laryngeal spasm, or QTc of {amount(long)} or more "
         f"({amount(limit.qtc_wide_allowance)} more with a QRS of {amount(wide)} or more, or paced)",
         "risk": "digoxin, a strong QT drug or haloperidol IV; two known-risk QT drugs, or one with "
         f"potassium below {amount(limit.potassium_low)}; QTc of {amount(limit.qtc_borderline)} or "
-        "more; earlier VT or torsades; acute coronary syndrome in this encounter; potassium below "
+        "more; earlier VT or torsades; arrest or ventricular fibrillation earlier in this "
+        "encounter; acute coronary syndrome in this encounter; potassium below "
         f"{amount(limit.potassium_urgent)}",
         "noent": "ileus, vomiting, intolerance of oral magnesium",
         "giloss": "short bowel, ileostomy, high-output stoma, chronic diarrhoea",
@@ -230,9 +232,12 @@ def flags_(file: ProtocolFile) -> Table:
         f"{amount(limit.oral_full_dose)} a day or more",
         "anticoagulant": "an anticoagulant is active",
         "platelets-low": f"platelets below {amount(limit.platelets)}",
-        "arrest": "cardiac arrest or ventricular fibrillation, recorded as above: follow ACLS, and "
-        "nothing is said on orders",
+        "arrest": "cardiac arrest or ventricular fibrillation within "
+        f"{amount(limit.recent_arrest)}: follow ACLS; no trigger speaks, and an emergency dose is "
+        "not held up",
         "torsades": "torsades or polymorphic VT, recorded as above",
+        "arrhythmia": "torsades, ventricular tachycardia or fibrillation or an arrest, now or "
+        "earlier in this encounter: no order is “not indicated” and none too fast for comfort",
         "life-event": "the arrhythmia or seizure itself, whatever the level: an outpatient needs "
         "emergency evaluation",
         "drafted-risk": "cardiac risk that only a drug of the orders at hand makes: it changes the "

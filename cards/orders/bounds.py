@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import Dosage, RawQuantity, many
 from cards.orders.schedule import first_and_last
 from cards.orders.timing import DAY
-from cards.quantity import dose_mg, minutes, read_number, stated_units
-from cards.resource import Dosage, RawQuantity, many
+from cards.units.quantity import dose_mg, minutes, read_number, stated_units
 
 
 class Bounds(Struct, frozen=True, gc=False):

@@ -13,14 +13,14 @@ from msgspec import Struct
 
 from cards import codes
 from cards.fhir import read_codes, words_of
+from cards.fhir.resource import CodeableConcept, Dosage
 from cards.orders.bounds import NO_BOUNDS, Bounds, Most, read_bounds, read_most
 from cards.orders.dose import parts_of, read_dose
 from cards.orders.push import is_push
 from cards.orders.rate import Rate, read_rates
 from cards.orders.schedule import read_schedule
 from cards.orders.timing import DAY, Continuous, Frequency, NotStated, Once, Timing, Unreadable
-from cards.quantity import minutes, read_number
-from cards.resource import CodeableConcept, Dosage
+from cards.units.quantity import minutes, read_number
 
 _FALSE = b"false"
 

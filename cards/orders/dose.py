@@ -11,9 +11,9 @@ from decimal import Decimal
 from msgspec import Struct
 
 from cards.fhir import read_codes, words_of
+from cards.fhir.resource import Dosage, DoseAndRate, many
 from cards.orders.bounds import unit_of
-from cards.quantity import dose_mg, read_number
-from cards.resource import Dosage, DoseAndRate, many
+from cards.units.quantity import dose_mg, read_number
 
 _ML = frozenset({"ml", "millilitre", "millilitres", "milliliter", "milliliters", "cc"})
 _PIECES = frozenset({"pill", "tablet", "capsule", "each"})

@@ -8,11 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import Dosage, Resource, many, name
 from cards.orders.dosage import DoseLine, read_dosage
 from cards.orders.identity import Identity, identify
 from cards.orders.premix import strength_of
-from cards.resource import Dosage, Resource, many, name
 
 BEGUN = frozenset({"in-progress", "on-hold"})
 

@@ -9,13 +9,13 @@ from decimal import Decimal
 from functools import cached_property
 
 from cards.codes import Drug
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import CodeableConcept, Dosage, Resource, many, name
 from cards.orders.bounds import Bounds, read_bounds
 from cards.orders.dosage import DoseLine, read_dosage
 from cards.orders.identity import Identity, identify
 from cards.orders.premix import strength_of
 from cards.orders.timing import Frequency, NotStated
-from cards.resource import CodeableConcept, Dosage, Resource, many, name
 
 RUNS = "active"
 _REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})

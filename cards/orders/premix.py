@@ -11,8 +11,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from cards.fhir import words_of
+from cards.fhir.resource import Resource
 from cards.orders.identity import Identity
-from cards.resource import Resource
 
 _LONGEST = 400  # characters of a name that are read
 _CACHED = 64  # characters: a key never passes 256 bytes

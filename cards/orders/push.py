@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cards.fhir import words_of
-from cards.resource import Dosage
+from cards.fhir.resource import Dosage
 
 _PUSH = re.compile(
     r"(?:ivpush|ivp|bolus|push)\b"

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from cards.fhir.resource import DoseAndRate, Ratio, RawQuantity
 from cards.orders.bounds import unit_of
 from cards.orders.dose import mass_mg
-from cards.quantity import minutes, read_number
-from cards.resource import DoseAndRate, Ratio, RawQuantity
+from cards.units.quantity import minutes, read_number
 
 
 class Rate(Struct, frozen=True, gc=False):

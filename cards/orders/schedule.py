@@ -13,7 +13,8 @@ from decimal import Decimal
 from msgspec import Raw, Struct
 
 from cards.fhir import read_codes
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import NOTHING, CodeableConcept, Dosage, Repeat, many
 from cards.orders.spoken import Spoken, read_code, read_words
 from cards.orders.timing import (
     DAY,
@@ -25,8 +26,7 @@ from cards.orders.timing import (
     Unreadable,
     frequency,
 )
-from cards.quantity import has_value, minutes, read_number
-from cards.resource import NOTHING, CodeableConcept, Dosage, Repeat, many
+from cards.units.quantity import has_value, minutes, read_number
 
 _MOST = 10_000  # a count beyond this is a typing error
 _MEALS = frozenset({"C", "AC", "PC"})  # three meals a day

@@ -148,7 +148,7 @@ def propose(
     offers: tuple[Offer, ...] = ()
     draft = None
     if assessment.patient_view:
-        silent = findings[0].act == "lab" or findings[0].rule == "arrest"
+        silent = findings[0].act == "lab"
         offers = () if silent else assessment.offers
     elif actor is not None and actor.act == "remove":
         return (_removal([f.draft for f in findings if f.act == "remove" and f.draft]),)
@@ -301,7 +301,7 @@ def _labs(
     for finding in findings:
         wanted += finding.labs
     asks = any(f.act in ("offer", "update", "replace") for f in findings) or (
-        assessment.patient_view and findings[0].rule != "arrest"
+        assessment.patient_view and not assessment.flags.met("arrest")
     )
     if asks and not protocol.file.followup and not wanted:
         return None

@@ -32,7 +32,7 @@ Fault = tuple[Path, str]
 RULES = frozenset(
     """life life-no-level life-level-first arrest symp severe moderate mild mild-risk borderline
     high high-source toxic toxic-stale unit-unknown unit-conflict indeterminate unreadable
-    whole-blood not-obtained stop-warning stop-info refractory maintenance
+    whole-blood other-specimen not-obtained stop-warning stop-info refractory maintenance
     D0 D1 D1-select D1-sign D2 D3 D4 D5 D6 D7 D8 D9 D10 D11 D12 D13 D14 D14-high D15 D16 D16-r2
     D17 D18 D19 D19-age D20 D20-emergency
     N1 N1-lab N2 N3 N3-lab N4 N5 N6 N7 N8 N9 sign""".split()
@@ -51,6 +51,7 @@ REFUSE_BELOW = 20  # mL/min, never relaxable
 NORMAL_CEILING = 3
 # Pairs of limits of which the first may not be above the second.
 _ORDERED = (
+    ("limit.recent_arrest", "limit.new_event"),
     ("limit.potassium_urgent", "limit.potassium_low"),
     ("limit.potassium_low", "limit.potassium_at_risk"),
     ("limit.calcium_urgent", "limit.calcium_recheck"),

@@ -205,6 +205,8 @@ class Limits(Model):
     refractory_oral_days: Limit
     maintenance_window: Limit
     new_event: Limit
+    event_night: Limit
+    recent_arrest: Limit
     recent_dialysis: Limit
     magnesium_lab_interval: Limit
     monitoring_magnesium: Limit

@@ -18,7 +18,7 @@ _BY_UNIT = {
     "min": """limit.emergency_spent limit.short_infusion limit.accepted_unseen result.future
         result.edta_window""",
     "h": """limit.one_off_end limit.schedule_rest limit.femg_window
-        limit.refractory_iv_window limit.new_event
+        limit.refractory_iv_window limit.new_event limit.event_night limit.recent_arrest
         limit.magnesium_lab_interval limit.quiet result.egfr_lag result.not_equilibrated""",
     "d": "limit.refractory_oral_days limit.maintenance_window limit.recent_dialysis",
     "mg/dL": """limit.supplement_high limit.high_card limit.obstetric_high limit.calcium_recheck

@@ -9,7 +9,7 @@ from decimal import Decimal
 from cards.chart import Chart
 from cards.chart.labs import collected_at
 from cards.evidence import Evidence
-from cards.fhir.resource import Resource, name, status_code
+from cards.fhir.resource import Resource, name
 from cards.phrase import bare
 from cards.units.quantity import magnesium_mg_dl, magnesium_unit, plain, read_number, stated_units
 
@@ -57,7 +57,7 @@ class Course:
 def read_course(evidence: Evidence, chart: Chart) -> Course:
     """The Course of the evidence, for a picture: no rule reads it."""
     deciding = chart.magnesium.result
-    results = [r for r in evidence.lab("magnesium") if status_code(r.status) in _COUNTED]
+    results = [r for r in evidence.lab("magnesium") if r.status in _COUNTED]
     source = deciding.source if deciding is not None else ""
     points = [point for r in results if (point := _point(r, source)) is not None]
     return Course(

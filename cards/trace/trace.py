@@ -178,7 +178,8 @@ def trace(
 
 
 _FLAGS = {
-    "arrest": "cardiac arrest",
+    "arrest": "cardiac arrest in the last hours",
+    "arrhythmia": "an arrest or a dangerous arrhythmia in this encounter",
     "torsades": "torsades de pointes or polymorphic VT",
     "life-event": "life-threatening arrhythmia or seizure, at any level",
     "life": "life-threatening arrhythmia or seizure, level not high",

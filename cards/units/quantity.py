@@ -14,6 +14,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
+from cards.codes import UCUM, system_of
 from cards.fhir.resource import RawQuantity
 
 MG_MOLAR = Decimal("24.305")
@@ -24,7 +25,6 @@ MG_DL_PER_MEQ_L = Decimal("1.21525")
 # The factors an order's milliequivalents and millimoles are read with (protocol section 7).
 SULFATE_MEQ_PER_G = Decimal("8.11")
 SULFATE_MMOL_PER_G = Decimal("4.06")
-UCUM = "http://unitsofmeasure.org"
 
 
 class Quantity(Struct, frozen=True, gc=False):
@@ -156,7 +156,8 @@ _LAB_UNITS: dict[str, tuple[str, dict[str, Decimal]]] = {
         dict.fromkeys(
             ("ml/min/{1.73_m2}", "ml/min", "ml/min/1.73m2", "ml/min/1.73 m2", "ml/min/1.73_m2",
              "ml/min/1.73.m2", "ml/min/1.73m*2", "ml/min/{1.73m2}", "ml/min/1.73m^2",
-             "ml/min/1.73 m^2", "ml/min/1.73"),
+             "ml/min/1.73 m^2", "ml/min/1.73", "ml/min/1.73m²", "ml/min/1.73 m²",
+             "ml/min/1,73m2", "ml/min/1,73 m2", "ml/min/1,73m²", "ml/min/1,73 m²"),
             _ONE,
         ),
     ),
@@ -192,13 +193,12 @@ _LAB_UNITS["calcium-corrected"] = _LAB_UNITS["calcium"]
 
 
 def stated_units(quantity: RawQuantity) -> tuple[str, ...]:
-    """The units stated, UCUM code first: code counts only under the UCUM system (ruling 19)."""
-    found = []
-    if quantity.code and (quantity.system or "").strip() == UCUM:
-        found.append(quantity.code.strip())
-    if quantity.unit and quantity.unit.strip():
-        found.append(quantity.unit.strip())
-    return tuple(found)
+    """The units stated, UCUM code first. The code of a foreign system, or of none, counts only
+    where no unit is stated (rulings 19 and 163)."""
+    unit, code = (quantity.unit or "").strip(), (quantity.code or "").strip()
+    if code and (not unit or system_of(quantity.system or "") == UCUM):
+        return (code, unit) if unit else (code,)
+    return (unit,) if unit else ()
 
 
 def magnesium_unit(text: str) -> str | None:
@@ -219,11 +219,22 @@ def lab_value(concept: str, quantity: RawQuantity) -> Quantity | None:
     number = read_number(quantity.value)
     if number is None:
         return None
-    factor = _factor(concept, quantity.system, quantity.code, quantity.unit)
+    stated = (quantity.system, quantity.code, quantity.unit)
+    if any(part is not None and len(part) > _LONGEST for part in stated):
+        return None  # no unit of ours, and never a key of the cache
+    factor = _factor(concept, *stated)
     if factor is None:
         return None
     comparator = quantity.comparator.strip() if quantity.comparator else None
     return Quantity(number * factor, _LAB_UNITS[concept][0], comparator or None)
+
+
+_LONGEST = 80
+
+
+def is_lab_unit(concept: str, text: str) -> bool:
+    """Whether a text is a unit in which a lab is known."""
+    return text.lower() in _LAB_UNITS[concept][1]
 
 
 @lru_cache(maxsize=1024)

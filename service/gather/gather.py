@@ -86,6 +86,11 @@ def gather(
         unread,
         site_labs=protocol.site_labs,
         patient_urls=frozenset(_patient_urls(entries, request.patient_id)),
+        keyed=[
+            e.resource
+            for e in found.get("magnesium", ())
+            if e.resource is not None and e.resource.resourceType == "Observation"
+        ],
     )
     return evidence, orders
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import cards
+from cards import codes
 from cards.chart.magnesium.candidate import IGNORED
 from cards.evidence import NEEDS, Gap
 from cards.evidence.known import EVER, end_guessed, known_since, latest
 from cards.fhir.instant import read_instant
-from cards.fhir.resource import Coding, Resource, name, reference_key, status_code
+from cards.fhir.resource import EncounterClass, Resource, name, reference_key
 from cards.orders import DraftOrder, Orders, read_order, relist
 from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
@@ -139,7 +140,7 @@ class Walk:
     def _read_results(self) -> Iterator[Moment]:
         seen = set()
         for since, resource in self._history.results("magnesium"):
-            if status_code(resource.status) in IGNORED or resource.dataAbsentReason is not None:
+            if resource.status in IGNORED or resource.dataAbsentReason is not None:
                 continue
             trigger = self._trigger(resource)
             if (since, trigger.id) not in seen:
@@ -261,7 +262,7 @@ class Walk:
                 resourceType="Encounter",
                 id=named or "assumed",
                 status="in-progress",
-                class_=Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code=code),
+                class_=EncounterClass(system=codes.ACT_CODE, code=code),
             )
         return here, named or (here.id if here is not None else None)
 

@@ -13,7 +13,8 @@ Clauses stand between ``|``; a word nobody knows is an error. ``SPAN`` is ``24 h
 ``platelets|urine VALUE…`` or ``None``         default; ``None`` is an empty Bundle
 ``hours N``, ``ref (low, high, 'unit')``       change the magnesium before them
 ``age|birthDate|sex VALUE``                    the Patient; ``None`` leaves it out
-``ambulatory``, ``encounter CODE``             the class; ``encounter none``, ``finished``
+``ambulatory``, ``encounter CODE``             the class; ``encounter none``, ``finished``,
+                                               ``began SPAN ago``
 ``condition: name (modifier, …), …``           ``terms.CONDITIONS``, ``icd X``, ``sct X``
 ``active|completed|on-hold|stopped: order, …`` orders in ``orders.py``
 ``given: order, started SPAN ago, ended …``    administrations, ``;`` between them
@@ -215,6 +216,9 @@ def _setting(scene: Scene, word: str, rest: str) -> None:
         scene.encounter = None
     elif word == "encounter" and rest == "finished":
         scene.encounter = _encounter("IMP", "finished")
+    elif word == "encounter" and rest.startswith("began "):
+        encounter = scene.encounter or _encounter("IMP")
+        encounter["period"]["start"] = _moment(rest.removeprefix("began "))
     elif word == "encounter":
         scene.encounter = _encounter(rest)
     elif word == "age":
@@ -271,10 +275,15 @@ def _condition(text: str, index: int) -> Resource:
     return condition
 
 
+def _moment(text: str) -> str:
+    """``30 h ago`` as a dateTime; a dateTime or a date as it stands."""
+    length = re.fullmatch(rf"({SPAN}) ago", text)
+    return ago(length[1]) if length else text
+
+
 def _modify_condition(condition: Resource, modifier: str) -> None:
     word, _, rest = modifier.partition(" ")
-    length = re.fullmatch(rf"({SPAN}) ago", rest)
-    when = ago(length[1]) if length else rest
+    when = _moment(rest)
     if word == "recorded":
         condition["recordedDate"] = when
     elif word == "onset":
@@ -291,6 +300,8 @@ def _modify_condition(condition: Resource, modifier: str) -> None:
         condition["verificationStatus"] = _status(VERIFICATION, rest)
     elif modifier == "this encounter":
         condition["encounter"] = {"reference": "Encounter/e1"}
+    elif modifier == "another encounter":
+        condition["encounter"] = {"reference": "Encounter/e0"}
     elif modifier == "of another patient":
         condition["subject"] = {"reference": "Patient/p2"}
     else:

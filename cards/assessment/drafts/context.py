@@ -11,7 +11,7 @@ from cards.assessment.flags import Flags
 from cards.assessment.offers import Offer
 from cards.assessment.stops import Stops
 from cards.chart import Chart
-from cards.fhir.resource import codings
+from cards.fhir import read_codes
 from cards.orders import DraftOrder
 from cards.phrase import record
 from cards.protocol import Protocol
@@ -43,17 +43,17 @@ class DraftContext(Struct, frozen=True, gc=False):
     @property
     def obstetric(self) -> bool:
         """Pre-eclampsia or eclampsia on file (in a male only as another indication)."""
-        fact = self.chart.conditions.state("preeclampsia")
+        fact = self.chart.conditions.sure_state("preeclampsia")
         return fact is not None and self.chart.sex != "male"
 
     def indicated(self, draft: DraftOrder) -> bool:
         """Another coded indication, on file or as the order's reason: silences D2 and D7."""
-        if self.chart.conditions.state(*_INDICATIONS) or self.flags.met("torsades"):
+        if self.chart.conditions.sure_state(*_INDICATIONS) or self.flags.met("arrhythmia"):
             return True
         return any(
-            codes.condition_concepts(coding.system or "", coding.code or "") & _INDICATED
+            codes.condition_concepts(code.system, code.code) & _INDICATED
             for reason in draft.reasons
-            for coding in codings(reason)
+            for code in read_codes(reason)
         )
 
     @property
@@ -65,8 +65,10 @@ class DraftContext(Struct, frozen=True, gc=False):
 
 
 def bedside(draft: DraftOrder, context: DraftContext) -> bool:
-    """A single emergency dose up to 2 g in torsades is never deleted (ruling 7)."""
-    return context.flags.met("torsades") and _single(draft, context)
+    """A single emergency dose up to 2 g in torsades, or shortly after a cardiac arrest, is never
+    deleted (rulings 7 and 113)."""
+    urgent = context.flags.met("torsades") or context.flags.met("arrest")
+    return urgent and _single(draft, context)
 
 
 def _single(draft: DraftOrder, context: DraftContext) -> bool:

@@ -79,17 +79,13 @@ def check_rate(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     limit = context.protocol.file.limit.infusion_rate.value
     for line in draft.lines:
         infused = draft.route == "iv" or (draft.route is None and bool(line.rates))
-        if not infused:
+        single = line.dose is not None and line.dose <= context.life_dose and line.single
+        if not infused or (single and context.flags.met("arrest")):
             continue
         rates = [rate for rate in line.rates if rate > 0]
         fastest = max(rates, default=None)
         fast = fastest is not None and fastest > limit + _HAIR
-        exempt = (
-            (context.flags.met("life") or context.flags.met("torsades"))
-            and line.dose is not None
-            and line.dose <= context.life_dose
-            and line.single
-        )
+        exempt = single and (context.flags.met("life") or context.flags.met("torsades"))
         if (fast or line.push) and not exempt:
             yield _too_fast(draft, line, fastest if fast else None, context)
             return

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from cards.chart.labs import collected_at, tie_break
 from cards.chart.magnesium.result import UnreadResult
-from cards.fhir.resource import Resource, codings, name
+from cards.fhir import read_codes, words_of
+from cards.fhir.resource import Resource, name
 from cards.units.quantity import has_value, read_number
 
 COUNTED = frozenset({"final", "amended", "corrected", "preliminary"})
@@ -74,9 +75,8 @@ def _has_any_value(resource: Resource) -> bool:
 def unread(candidate: Candidate) -> UnreadResult:
     """What came in place of a number."""
     resource = candidate.resource
-    value = resource.valueCodeableConcept
-    quantity = resource.valueQuantity
+    quantity, value = resource.valueQuantity, resource.valueCodeableConcept
     raw = bytes(quantity.value).decode(errors="replace").strip('"') if quantity else ""
-    coded = next((c.display for c in codings(value) if c.display), None)
-    text = resource.valueString or raw or (value.text if value else None) or coded
+    said = (*words_of(value), *(code.code for code in read_codes(value)))
+    text = resource.valueString or raw or next(iter(said), None)
     return UnreadResult(name(resource), text or "no number", candidate.collected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -11,12 +10,10 @@ from cards.chart.labs import Labs
 from cards.chart.magnesium.candidate import Candidate
 from cards.chart.magnesium.result import PROBLEMS, Magnesium
 from cards.evidence import Evidence
-from cards.fhir.resource import Resource, codings, contained, many, name, reference_key
+from cards.fhir import Handling, Target, read_handling
+from cards.fhir.resource import Resource, name
 from cards.protocol import Protocol
 
-_HAEMOLYSED = re.compile(r"\bha?emoly\w*", re.I)
-_NEGATED = re.compile(r"\b(?:no|not|non|without|negative)\b(?:\W+\w+){0,2}\W*\Z", re.I)
-_NON_PREFIX = re.compile(r"\bnon-?\Z", re.I)
 _ORDER = list(PROBLEMS)
 
 
@@ -37,7 +34,10 @@ def judge(
         problems.append("stale")
     if result.status == "preliminary":
         problems.append("preliminary")
-    if _haemolysed(candidate.resource, evidence):
+    handling = _handling(candidate.resource, evidence)
+    if handling.contaminated:
+        problems.append("contaminated")
+    if handling.haemolysed:
         problems.append("haemolysed")
     if not evidence.obtained("magnesium"):
         problems.append("not-obtained")
@@ -69,25 +69,19 @@ def guard_edta(
     return replace(result, problems=(*result.problems, "edta")) if wrong_tube else result
 
 
-def _haemolysed(resource: Resource, evidence: Evidence) -> bool:
-    for note in many(resource.note):
-        for match in _HAEMOLYSED.finditer(note.text or ""):
-            before = (note.text or "")[: match.start()]
-            if not _NEGATED.search(before) and not _NON_PREFIX.search(before):
-                return True
-    for reference in many(resource.specimen):
-        specimen = contained(resource, reference.reference)
-        key = reference_key(reference.reference)
-        if specimen is None and key is not None and key[0] == "Specimen":
-            specimen = next((s for s in evidence.of_type("Specimen") if s.id == key[1]), None)
-        for condition in many(specimen.condition) if specimen else ():
-            if any(coding.code == "HEM" for coding in codings(condition)):
-                return True
-    return False
+def _handling(resource: Resource, evidence: Evidence) -> Handling:
+    def find(target: Target) -> Resource | None:
+        if target.type != "Specimen":
+            return None
+        return next((s for s in evidence.of_type("Specimen") if s.id == target.id), None)
+
+    return read_handling(resource, find)
 
 
 def _haemolysed_sources(evidence: Evidence, concept: str) -> frozenset[str]:
     """Names of the results of a concept whose specimen is haemolysed."""
     return frozenset(
-        name(resource) for resource in evidence.lab(concept) if _haemolysed(resource, evidence)
+        name(resource)
+        for resource in evidence.lab(concept)
+        if _handling(resource, evidence).haemolysed
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from cards import codes
 from cards.chart.magnesium.candidate import Candidate
 from cards.chart.magnesium.result import Magnesium
+from cards.fhir import read_codes, words_of
 from cards.fhir.resource import (
     CodeableConcept,
     RawQuantity,
@@ -17,7 +19,6 @@ from cards.fhir.resource import (
     codings,
     many,
     name,
-    status_code,
     version,
 )
 from cards.protocol import Band, Protocol
@@ -38,7 +39,7 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
     resource = candidate.resource
     quantity = resource.valueQuantity or RawQuantity()
     number = candidate.number or Decimal(0)
-    units = stated_units(quantity) or ((quantity.code.strip(),) if quantity.code else ())
+    units = stated_units(quantity)
     known = [unit for text in units if (unit := magnesium_unit(text))]
     shown = quantity.unit or quantity.code or ""
     base = Magnesium(
@@ -48,7 +49,7 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
         comparator=(quantity.comparator or "").strip() or None,
         band=None,
         collected=candidate.collected,
-        status=status_code(resource.status) or "",
+        status=resource.status or "",
         source=name(resource),
         version=version(resource),
         code=_code(resource),
@@ -68,7 +69,7 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
     )
     declared = _site_unit(resource, protocol)
     corroborated = within or declared == known[0]
-    property_ = codes.lab_property(base.code) if base.code else None
+    property_ = _property(resource)
     mass = known[0] in ("mg/dL", "mg/L")
     contradicts = (property_ == "mass" and not mass) or (property_ == "molar" and mass)
     if foreign or (middle is not None and not within) or (contradicts and not corroborated):
@@ -94,13 +95,26 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
 
 
 def _code(resource: Resource) -> str:
-    for coding in codings(resource.code):
-        if coding.code and codes.lab_concept(coding.code.strip()) == "magnesium":
-            return coding.code.strip()
-    return ""
+    return next(iter(_eligible(resource)), "")
+
+
+def _eligible(resource: Resource) -> list[str]:
+    return [
+        code.code
+        for code in read_codes(resource.code)
+        if code.system in ("", codes.LOINC) and codes.lab_concept(code.code) == "magnesium"
+    ]
+
+
+def _property(resource: Resource) -> str | None:
+    """The LOINC property of the codes, when they name one and the same."""
+    named = {codes.lab_property(code) for code in _eligible(resource)} - {None}
+    return named.pop() if len(named) == 1 else None
 
 
 def _site_unit(resource: Resource, protocol: Protocol) -> str | None:
+    if not protocol.site_units:
+        return None
     for coding in codings(resource.code):
         unit = protocol.site_units.get(((coding.system or "").strip(), (coding.code or "").strip()))
         if unit:
@@ -155,17 +169,32 @@ def _bound_problems(
 
 
 def _normal_range(resource: Resource) -> ReferenceRange | None:
-    """The first range without type or of type normal (ruling 20)."""
+    """The first range with a limit that is without type or of type normal (ruling 20). One that
+    is given as text alone says nothing here; a critical one is none of ours (ruling 163)."""
     for range_ in many(resource.referenceRange):
-        if range_.type is None or _is_normal(range_.type):
+        if range_.low is None and range_.high is None:
+            continue
+        if _is_normal(range_.type) and _CRITICAL.search((range_.text or "")[:_LONGEST]) is None:
             return range_
     return None
 
 
-def _is_normal(type_: CodeableConcept) -> bool:
-    return any(coding.code == "normal" for coding in codings(type_)) or not (
-        codings(type_) or type_.text
-    )
+# How a range that is no reference range is called, in the shipped languages.
+_CRITICAL = re.compile(
+    r"[ck]riti|panic|alarm|alert|treat|therap|target|goal|ziel|toxic|toxisch|urgen|lebensbed", re.I
+)
+_NORMAL = re.compile(r"norm|referen|referê|riferim|riktv|viite|expected|usual|healthy", re.I)
+_LONGEST = 200
+
+
+def _is_normal(type_: CodeableConcept | None) -> bool:
+    """No type, code "normal", or a text that means it."""
+    if any(code.code == "normal" for code in read_codes(type_)):
+        return True
+    words = [word[:_LONGEST] for word in words_of(type_)]
+    if not words:
+        return not read_codes(type_)
+    return all(_NORMAL.search(word) and not _CRITICAL.search(word) for word in words)
 
 
 def _range_mg_dl(
@@ -180,7 +209,7 @@ def _range_mg_dl(
         if limit is None or number is None:
             bounds.append(None)
             continue
-        stated = stated_units(limit) or ((limit.code,) if limit.code else ())
+        stated = stated_units(limit)
         if stated and magnesium_unit(stated[0]) != unit:
             return None, None, True
         bounds.append(magnesium_mg_dl(number, unit))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cards.chart.labs import Laboratory
+from cards.chart.labs import Laboratory, collected_at
 from cards.chart.magnesium.candidate import newest_first, unread
 from cards.chart.magnesium.judge import guard_edta, judge
 from cards.chart.magnesium.measure import measure
 from cards.chart.magnesium.result import MagnesiumReading, UnreadResult
-from cards.evidence import Evidence
+from cards.evidence import Evidence, Unread
 from cards.fhir.resource import name
 from cards.protocol import Protocol
 
@@ -30,13 +30,14 @@ def read_magnesium(
     found = newest_first(evidence.lab("magnesium"))
     future = [name(c.resource) for c in found if c.when > latest]
     candidates = found[len(future) :]
-    lost = [u for u in evidence.unread if u.need == "magnesium"]
-    unreadable = [unread(c) for c in candidates if not c.read]
-    unreadable += [UnreadResult(u.resource, u.reason) for u in lost]
+    lost = [_lost(u) for u in evidence.unread if u.need == "magnesium"]
+    unreadable = [*(unread(c) for c in candidates if not c.read), *lost]
     result = None
     deciding = next((c for c in candidates if c.read), None)
     if deciding is not None:
-        newer = bool(lost) or candidates[0] is not deciding
+        newer = candidates[0] is not deciding or any(
+            u.collected is None or u.collected >= deciding.when for u in lost
+        )
         result = measure(deciding, protocol)
         result = judge(result, deciding, evidence, newer, now - age)
         result = guard_edta(
@@ -48,4 +49,13 @@ def read_magnesium(
         tuple(unreadable),
         tuple(future),
         name(whole[0]) if whole and not candidates else None,
+        evidence.other_specimens,
     )
+
+
+def _lost(unread: Unread) -> UnreadResult:
+    """A result that came and is no candidate: with its time, where that can be read."""
+    when = collected_at(unread.source) if unread.source is not None else None
+    # A bare date may be any time of its day.
+    exact = when.start if when is not None and when.exact else None
+    return UnreadResult(unread.resource, unread.reason, exact)

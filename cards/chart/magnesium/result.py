@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
+from cards.evidence.results import OtherSpecimen
 from cards.protocol import LOW, Band
 from cards.units.quantity import magnesium_unit
 
@@ -23,6 +24,7 @@ PROBLEMS: Mapping[str, str] = MappingProxyType(
         "undated": "it has no collection time",
         "stale": "it is too old",
         "preliminary": "it is preliminary",
+        "contaminated": "the specimen is noted as contaminated or diluted by an infusion",
         "haemolysed": "the specimen is haemolysed, which raises magnesium",
         "edta": "magnesium, calcium and potassium look like an EDTA tube",
         "not-obtained": "the magnesium query was not answered: a newer result may exist",
@@ -39,6 +41,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "undated": "without a collection time: repeat",
         "stale": "too old to dose on: repeat",
         "preliminary": "preliminary: not dosed on",
+        "contaminated": "contaminated specimen: repeat from another site",
         "haemolysed": "haemolysed specimen: repeat",
         "edta": "possibly an EDTA tube: repeat",
         "not-obtained": "the magnesium query was not answered",
@@ -115,3 +118,4 @@ class MagnesiumReading(Struct, frozen=True, gc=False):
     unreadable: tuple[UnreadResult, ...] = ()
     future: tuple[str, ...] = ()
     whole_blood: str | None = None
+    other_specimens: tuple[OtherSpecimen, ...] = ()

@@ -74,6 +74,13 @@ def situation(
     lines: list[Line] = []
     flags = assessment.flags
     treating = bool(steps)
+    drafted = any(draft.magnesium is not None for draft in assessment.drafts)
+    low = chart.magnesium.result is not None and chart.magnesium.result.low
+    if chart.suspected and (drafted or low):
+        said = listed([f'"{record(s.words, 40)}"' for s in chart.suspected], 2)
+        groups = listed(list(dict.fromkeys(s.group for s in chart.suspected)), 3)
+        text = f"May be there, known by its words alone: {groups} ({said}). Look before magnesium "
+        lines.append(Line(f"{text}is infused."))
     if flags.met("noent") and chart.ambulatory and assessment.patient_view:
         lines.append(
             Line(f"Enteral route out ({flags.reason('noent')}): refer for parenteral replacement.")

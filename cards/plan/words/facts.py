@@ -21,7 +21,8 @@ def value(chart: Chart) -> str:
             return f"**Magnesium: could not be read** ({record(gap.reason, 90)})."
         if chart.magnesium.future:
             return "**Magnesium: only a result dated in the future**, not used."
-        if chart.magnesium.unreadable or chart.magnesium.whole_blood:
+        reading = chart.magnesium
+        if reading.unreadable or reading.whole_blood or reading.other_specimens:
             return "**Magnesium: no result that could be read.**"
         return "**Magnesium: none on file.**"
     text = f"**Magnesium {record(result.shown(), 40)}**"
@@ -133,6 +134,9 @@ def notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         lines.append(Line(f"Weight not used: {record(chart.weight_note, 80)}.", "foot", 2))
     if chart.qtc_uncorrected and chart.qtc is None:
         lines.append(Line("Only an uncorrected QT is on file: not used.", "foot", 6))
+    if chart.magnesium.other_specimens and chart.magnesium.result is not None:
+        kinds = listed([record(s.kind, 30) for s in chart.magnesium.other_specimens], 2)
+        lines.append(Line(f"Not used: a magnesium of another specimen ({kinds}).", "foot", 2))
     if chart.medicines.unresolved:
         names = listed([record(label, 40) for label in chart.medicines.unresolved], 2)
         lines.append(Line(f"Medications that could not be resolved: {names}.", "foot", 1))
