@@ -2,10 +2,13 @@
 
 Shapes: `lab_concept`, `condition_concepts`, `procedure_concepts`, `order_concepts` and `route_code`
 go from a code to a concept; `drug` and `drug_named` from a code or an order's text to `Drug`. The
-tables are `cards/codes.toml` (each code with its display and source) and `cards/rxnorm.csv`.
+tables are `cards/codes.toml` (each code with its display and source), `cards/rxnorm.csv` and
+`cards/international.csv`; a site adds its own (`Formulary`).
 """
 
-from cards.codes.drugs import GROUPS, Drug, Form, drug, drug_named, form_named, known_drugs
+from cards.codes.drugs import CARRIERS, GROUPS, Drug, Form, drug, drug_keys, is_other, known_drugs
+from cards.codes.formulary import SHIPPED, Formulary, Lists, site_formulary
+from cards.codes.named import Reading, drug_named, read_text
 from cards.codes.systems import (
     ATC,
     CPT,
@@ -48,9 +51,12 @@ from cards.codes.tables import (
     route_code,
     route_named,
 )
+from cards.codes.text import form_named
+from cards.codes.union import united
 
 __all__ = [
     "ATC",
+    "CARRIERS",
     "CPT",
     "GROUPS",
     "HCPCS",
@@ -61,6 +67,7 @@ __all__ = [
     "NDC",
     "NOT_DETECTED",
     "RXNORM",
+    "SHIPPED",
     "SNOMED",
     "SOURCES",
     "UCUM",
@@ -70,10 +77,13 @@ __all__ = [
     "Drug",
     "Entry",
     "Form",
+    "Formulary",
     "Icd10cm",
     "Icd10pcs",
+    "Lists",
     "Loinc",
     "Property",
+    "Reading",
     "Route",
     "RxNorm",
     "Snomed",
@@ -82,9 +92,11 @@ __all__ = [
     "condition_concepts",
     "display",
     "drug",
+    "drug_keys",
     "drug_named",
     "form_named",
     "is_loinc",
+    "is_other",
     "known_drugs",
     "lab_codes",
     "lab_concept",
@@ -92,7 +104,10 @@ __all__ = [
     "lab_property",
     "order_concepts",
     "procedure_concepts",
+    "read_text",
     "route_code",
     "route_named",
+    "site_formulary",
     "system_of",
+    "united",
 ]
