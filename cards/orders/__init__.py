@@ -7,7 +7,7 @@ incomplete, never wrong (D0).
 from cards.orders.dosage import DoseLine, read_dosage
 from cards.orders.identity import Identity, identify
 from cards.orders.order import DraftOrder, Given, read_given, read_order
-from cards.orders.orders import Drafted, Orders, read_drafts, relevant, relist, selected
+from cards.orders.orders import Drafted, Orders, read_drafts, relevant, selected
 
 __all__ = [
     "DoseLine",
@@ -22,6 +22,5 @@ __all__ = [
     "read_given",
     "read_order",
     "relevant",
-    "relist",
     "selected",
 ]

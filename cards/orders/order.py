@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from cards.codes import Drug
+from cards.codes import SHIPPED, Drug, Formulary
 from cards.instant import read_instant
 from cards.orders.dosage import DoseLine, read_bounds, read_dosage, starts
 from cards.orders.identity import Identity, identify
@@ -39,7 +39,7 @@ class DraftOrder:
     @cached_property
     def lines(self) -> tuple[DoseLine, ...]:
         """The dosage instructions; none of a drug that no rule speaks of."""
-        if self.unreadable or not self.identity.drugs:
+        if self.unreadable or not (self.identity.drugs or self.unsure):
             return ()
         drug = self.identity.find("magnesium") or self.identity.find("magnesium-laxative")
         salt = drug.salt if drug else None
@@ -50,9 +50,15 @@ class DraftOrder:
         """``iv``, ``im``, ``po`` or ``other``; of replacement that is not the sulfate ``po``
         where none is stated."""
         route = self._route()
-        if route is None and self.magnesium is not None and self.magnesium.salt != "sulfate":
+        drug = self.magnesium
+        if route is None and drug is not None and drug.salt != "sulfate" and not drug.protocol:
             return "po"
         return route
+
+    @property
+    def unsure(self) -> bool:
+        """Whether nobody can say that it is no magnesium (ruling 137)."""
+        return self.identity.unidentified or self.identity.possible
 
     @property
     def magnesium(self) -> Drug | None:
@@ -106,7 +112,7 @@ class DraftOrder:
 
     @property
     def as_needed(self) -> bool:
-        return any(line.as_needed for line in self.lines)
+        return self.identity.protocol_order or any(line.as_needed for line in self.lines)
 
     @property
     def start(self) -> datetime | None:
@@ -144,7 +150,7 @@ class DraftOrder:
         spans = [b.minutes for b in bounds if b.minutes is not None]
         if spans:
             return start + timedelta(minutes=float(max(spans)))
-        if self.magnesium is None or not self.parenteral or self.as_needed:
+        if not (self.magnesium or self.unsure) or not self.parenteral or self.as_needed:
             return None
         if self.one_off:
             longest = max((line.minutes or Decimal(0) for line in self.lines), default=Decimal(0))
@@ -215,6 +221,19 @@ class Given:
         return self.end or self.start
 
     @property
+    def unsure(self) -> bool:
+        """Whether nobody can say that it is no magnesium (ruling 137)."""
+        return self.identity.unidentified or self.identity.possible
+
+    @property
+    def route(self) -> str | None:
+        return self.line.route
+
+    @property
+    def label(self) -> str:
+        return self.identity.label
+
+    @property
     def not_done(self) -> bool:
         return self.resource.status == "not-done"
 
@@ -223,11 +242,15 @@ class Given:
         return name(self.resource)
 
 
-def read_order(resource: Resource, medications: Mapping[str, Resource]) -> DraftOrder:
-    """The DraftOrder of a MedicationRequest."""
-    return DraftOrder(resource, identify(resource, medications))
+def read_order(
+    resource: Resource, medications: Mapping[str, Resource], formulary: Formulary = SHIPPED
+) -> DraftOrder:
+    """The DraftOrder of a MedicationRequest, or of a ServiceRequest for a replacement protocol."""
+    return DraftOrder(resource, identify(resource, medications, formulary))
 
 
-def read_given(resource: Resource, medications: Mapping[str, Resource]) -> Given:
+def read_given(
+    resource: Resource, medications: Mapping[str, Resource], formulary: Formulary = SHIPPED
+) -> Given:
     """The Given of a MedicationAdministration."""
-    return Given(resource, identify(resource, medications))
+    return Given(resource, identify(resource, medications, formulary))
