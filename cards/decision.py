@@ -59,7 +59,7 @@ class Decision:
 
 def needs_patient(orders: Orders, protocol: Protocol) -> bool:
     """False for an order hook with nothing magnesium-relevant drafted: no data is needed."""
-    return relevant(orders, protocol.drug_lists)
+    return relevant(orders, protocol.formulary)
 
 
 def decide(
@@ -72,7 +72,7 @@ def decide(
 ) -> Decision:
     """The Decision for one call. ``now`` is aware; ``banner`` starts every card (test clock)."""
     medications = medication_index(evidence, orders)
-    drafts = read_drafts(orders, medications, protocol.drug_lists)
+    drafts = read_drafts(orders, medications, protocol.formulary)
     chart = read_chart(evidence, orders, drafts, medications, protocol, now)
     assessment = assess(chart, orders, drafts, protocol)
     shown, hushed = hush(assessment, evidence.answered, protocol)

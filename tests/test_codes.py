@@ -2,6 +2,8 @@
 
 import ast
 import csv
+import re
+import time
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cards import codes
-from cards.codes import ICD10, ICD10CM, LOINC, RXNORM, SNOMED, drugs, tables
+from cards.codes import ICD10, ICD10CM, LOINC, RXNORM, SNOMED, drugs, named, tables
+from cards.codes.named import SHIPPED_NAMES, Names, read_text
 
 ROOT = Path(codes.__file__).parents[2]
 
@@ -460,7 +463,7 @@ def test_drug_of_other_systems() -> None:
     assert found is not None
     assert (found.name, found.form) == ("magnesium sulfate", "parenteral")
     assert codes.drug(codes.HCPCS, "J1940") is None
-    assert codes.drug(codes.NDC, "0409-2168") is None
+    assert codes.drug("urn:local", "6585") is None
 
 
 def test_the_fields_of_a_drug() -> None:
@@ -529,7 +532,7 @@ NAMED = [
      "triamterene: k-sparing|hydrochlorothiazide: cause thiazide", "oral"),
     ("Dyazide", "hydrochlorothiazide: cause thiazide|triamterene: k-sparing", None),
     ("TPN: magnesium sulfate 8 mEq, potassium chloride 40 mEq, calcium gluconate 10 mEq",
-     "multi-electrolyte fluid: magnesium-fluid|magnesium sulfate: magnesium-fluid"
+     "parenteral nutrition: magnesium-fluid|magnesium sulfate: magnesium-fluid"
      "|potassium chloride: potassium-fluid|calcium gluconate: ", None),
     ("ciprofloxacin 0.3 % ophthalmic", "ciprofloxacin: ", "other"),
     ("tobramycin 300 mg inhalation", "tobramycin: ", "other"),
@@ -542,7 +545,7 @@ NAMED = [
     ("Aluminum-Magnesium Hydrox.-Simethicone", "magnesium antacid: magnesium-laxative", None),
 ]  # fmt: skip
 NOT_NAMED = [
-    "magnesium", "multivitamin with magnesium", "naproxen magnesium", "magnesium level",
+    "magnesium", "naproxen magnesium", "magnesium level",
     "magnesium salicylate 600 mg tab", "losartan potassium 50 mg", "digoxin immune fab 40 mg vial",
     "heparin lock flush 100 unit/ml", "vitamin K tab 5 mg", "lasixium", "", "   ",
 ]  # fmt: skip
@@ -629,6 +632,56 @@ def test_real_order_texts(line: str) -> None:
     assert f"{found.name} {found.form}" == expected
 
 
+# --- names as a site adds them, and what they cost -----------------------------------------------
+
+
+def test_names_of_a_site_stand_before_the_shipped_ones_and_beside_them() -> None:
+    sulfate = codes.known_drugs()[0]
+    ours = Names(
+        {"---": (sulfate,), "house bag": (sulfate,), "輸液四号": (sulfate,)}, SHIPPED_NAMES
+    )
+    assert read_text("HOUSE-BAG 50 ml", ours).drugs[0].name == "magnesium sulfate"
+    assert read_text("新輸液四号錠", ours).drugs[0].name == "magnesium sulfate"
+    assert read_text("硫酸マグネシウム補正液", ours).drugs[0].name == "magnesium sulfate"
+    assert read_text("---", ours) == codes.Reading()
+    assert read_text("mag 2 g", ours).drugs == ()  # an amount
+    assert read_text("MAG 2 comprimé", ours).drugs[0].name == "magnesium"
+
+
+def test_a_mention_adds_what_another_left_open() -> None:
+    vague = codes.drug_named("magnesium oxide")
+    exact = codes.drug_named("magnesium oxide 400 mg tab")
+    (found,) = codes.united([*vague, *exact])
+    assert (found.form, found.strength, found.elemental) == ("oral", Decimal(400), False)
+    more = codes.united([*codes.drug_named("magnesium replacement"), *vague,
+                         *codes.drug_named("furosemide")])  # fmt: skip
+    assert [drug.name for drug in more] == ["magnesium oxide", "furosemide"]
+    injected = codes.united([*codes.drug_named("MgSO4 2 g IVPB"), *codes.drug_named("Maalox")])
+    assert [drug.groups for drug in injected] == [{"magnesium"}]
+
+
+WORST = """magnesium sulfate |a |m|magnesium |magnesium amino acid |1 |é|硫酸マグネシウ|(|tab|amp|12
+|á|1,000 ml |magnes a |multivitamin magnesium 1|magnesia x d|2 g/50 ml |potassium chloride (in """
+
+
+@pytest.mark.parametrize("part", WORST.replace("\n", "").split("|"))
+@pytest.mark.parametrize("start", ["", "magnesium ", "magnesium sulfate protocol "])
+def test_the_worst_text_is_read_in_20_ms(part: str, start: str) -> None:
+    text = (start + part * (100_000 // len(part)))[:100_000]
+    spent = []
+    for _ in range(3):
+        begun = time.process_time()
+        read_text(text)
+        spent.append(time.process_time() - begun)
+    assert min(spent) <= 0.02
+
+
+def test_long_texts_are_no_keys_of_a_cache() -> None:
+    before = named._kept.cache_info().currsize
+    read_text("magnesium sulfate " * 20)
+    assert named._kept.cache_info().currsize == before
+
+
 # --- routes and displays ------------------------------------------------------------------------
 
 
@@ -696,6 +749,32 @@ def test_the_product_table_is_sorted_whole_and_without_a_code_twice() -> None:
     assert all(codes.RxNorm(code) for code in listed)
     known = tables.TABLES["drug"]
     assert all(name in known for row in rows for name in row["drug"].split(" + "))
+
+
+def test_the_international_table_is_sorted_sourced_and_without_a_code_twice() -> None:
+    lines = (ROOT / "cards" / "international.csv").read_text("utf-8").splitlines()
+    rows = list(csv.DictReader(lines))
+    assert len(rows) > 1000
+    keys = [(row["system"], row["code"]) for row in rows]
+    assert keys == sorted(set(keys))
+    assert all(row["meaning"] and row["source"] for row in rows)
+    known = tables.TABLES["drug"]
+    assert all(name in known for row in rows for name in row["drug"].split(" + ") if name)
+    assert all(codes.Snomed(row["code"]) for row in rows if row["system"] == "snomed")
+    # A class says no strength, and no salt but magnesium as such.
+    for row in rows:
+        if row["system"] == "atc":
+            assert not row["strength"]
+            assert not re.fullmatch("magnesium (?!antacid|laxative|bowel).*", row["drug"])
+
+
+SPELT = """http://fhir.de/CodeSystem/bfarm/atc|https://www.whocc.no/atc/|ATC
+|urn:oid:2.16.840.1.113883.6.73|http://fhir.de/CodeSystem/dimdi/atc"""
+
+
+@pytest.mark.parametrize("uri", SPELT.replace("\n", "").split("|"))
+def test_spellings_of_one_system(uri: str) -> None:
+    assert codes.system_of(uri) == codes.ATC
 
 
 def test_a_source_that_is_not_declared_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:

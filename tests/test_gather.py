@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
+from cards.codes import SHIPPED
 from cards.evidence import NEED, NEEDS, Evidence
 from cards.fhir.resource import Entry, Resource
 from cards.protocol import Protocol, shipped
@@ -428,7 +429,7 @@ def test_the_reasons_of_a_service_that_asks_nobody() -> None:
 def test_site_codes_are_read_and_asked_for() -> None:
     class Site:
         site_labs = MappingProxyType({("urn:lab", "MG"): "magnesium"})
-        drug_lists: ClassVar[dict[str, Any]] = {}
+        formulary = SHIPPED
 
     value = changed(request(), "prefetch/magnesium", bundle(lab("x", 1.1, "mg/dL")))
     result = value["prefetch"]["magnesium"]["entry"][0]["resource"]

@@ -83,6 +83,14 @@ def row(table: str, start: int = 0, /, **wanted: object) -> int:
 
 SEVERE = row("regimen", id="severe")
 ORAL = row("regimen", row("regimen", id="oral") + 2, id="oral")  # the first oral step
+OURS: Raw = {
+    "drug": "magnesium sulfate",
+    "names": ["house bag no. 4"],
+    "codes": [{"system": "urn:house", "code": "4711"}],
+    "sources": ["A"],
+    "why": "our formulary",
+}
+GROUP: Raw = {"group": "qt-known", "names": ["rhythmol"], "sources": ["A"], "why": "on our list"}
 IM = row("regimen", id="parenteral")
 R0, R2, R3, RU = (row("renal", id=id_) for id_ in ("R0", "R2", "R3", "RU"))
 
@@ -422,6 +430,46 @@ FAULTS: list[tuple[str, object, str]] = [
         "drug_list[0] (qt-known).removes: cisplatin is not in qt-known",
     ),
     ("drug_list", [{"group": "loop", "sources": ["A"], "why": "x"}], "drug_list[0] (loop).group: "),
+    # the site's own drugs
+    ("drug", [OURS | {"drug": "magnesia"}], "drug[0] (magnesia).drug: 'magnesia' is no drug that"),
+    ("drug", [OURS | {"drug": ""}], "drug[0] (): says what it is once"),
+    ("drug", [OURS | {"group": "loop"}], "drug[0] (magnesium sulfate): says what it is once"),
+    ("drug", [GROUP | {"group": "diuretic"}], "drug[0] (diuretic).group: 'diuretic' is no group: "),
+    ("drug", [OURS | {"names": [], "codes": []}], "drug[0] (magnesium sulfate): names nothing"),
+    ("drug", [OURS | {"mg": 400}], "drug[0] (magnesium sulfate).mg: is the salt in a tablet"),
+    (
+        "drug",
+        [OURS | {"form": "oral", "mg_per_ml": 40}],
+        "drug[0] (magnesium sulfate).mg_per_ml: is magnesium sulfate in an injection",
+    ),
+    ("drug", [GROUP | {"protocol": True}], "drug[0] (qt-known).protocol: a replacement protocol"),
+    (
+        "drug",
+        [OURS | {"codes": [{"system": "house", "code": "1"}]}],
+        "drug[0] (magnesium sulfate).codes[0].system: rxnorm, ndc, atc, snomed or the URI",
+    ),
+    (
+        "drug",
+        [OURS | {"codes": [{"system": "ndc", "code": "12"}]}],
+        "drug[0] (magnesium sulfate).codes[0].code: '12' is no NDC",
+    ),
+    ("drug", [OURS, OURS], "drug[1] (magnesium sulfate).codes[0].code: stands twice"),
+    (
+        "drug",
+        [GROUP | {"codes": [{"system": "rxnorm", "code": "6585"}]}],
+        "drug[0] (qt-known).codes[0].code: 6585 is magnesium sulfate",
+    ),
+    (
+        "drug",
+        [GROUP | {"names": ["Cormagnesin 400"]}],
+        "drug[0] (qt-known).names: 'Cormagnesin 400' is magnesium sulfate",
+    ),
+    (
+        "drug",
+        [GROUP | {"group": "none", "names": ["Magnesium"]}],
+        "drug[0] (none).names: 'Magnesium' alone tells no drug",
+    ),
+    ("drug", [OURS | {"sources": ["HOUSE"]}], "drug[0] (magnesium sulfate).sources: 'HOUSE'"),
     # head
     ("protocol.authors", [], "protocol.authors: "),
     ("protocol.review_due", "soon", "protocol.review_due: Input should be a valid date"),
@@ -1026,6 +1074,63 @@ def test_a_combination_keeps_what_another_ingredient_gives_it() -> None:
         Identity((replace(both, groups=frozenset(), systemic=False),), "x"), lists
     ).drugs
     assert found.groups == set()
+
+
+# -- drugs as the site calls them ----------------------------------------------------------------
+def test_a_site_names_its_drugs_by_code_and_by_name() -> None:
+    rows = [
+        OURS | {"form": "parenteral", "mg_per_ml": 40},
+        GROUP | {"form": "oral", "codes": []},
+        {"drug": "magnesium oxide", "codes": [{"system": "ndc", "code": "99999-001-01"}],
+         "form": "oral", "mg": 250, "sources": ["A"], "why": "x"},
+        {"drug": "magnesium sulfate", "names": ["lytes by nurse"], "protocol": True,
+         "sources": ["A"], "why": "x"},
+        {"group": "none", "names": ["Magnasoothe gel"], "sources": ["A"], "why": "x"},
+    ]  # fmt: skip
+    ours = build_protocol(site(drug=rows), "site.toml").formulary
+    bag = ours.drug("urn:house", " 4711")
+    assert bag is not None
+    assert (bag.salt, bag.form, bag.mg_per_ml) == ("sulfate", "parenteral", Decimal(40))
+    assert ours.read("House bag no. 4, 50 mL").drugs[0].name == "magnesium sulfate"
+    assert ours.read("Rhythmol forte").drugs[0].groups == {"qt-known"}
+    tablet = ours.drug(codes.NDC, "99999000101")
+    assert tablet is not None
+    assert (tablet.salt, tablet.strength, tablet.elemental) == ("oxide", Decimal(250), False)
+    assert ours.read("Lytes by nurse").drugs[0].protocol
+    assert ours.read("magnasoothe gel") == codes.Reading()
+    assert codes.read_text("magnasoothe gel").possible
+    # What is shipped stays.
+    assert ours.drug(codes.RXNORM, "4603") is not None
+    assert ours.read("LASIX 40 mg").drugs[0].name == "furosemide"
+    assert ours.is_other(codes.ATC, "N02BE01")
+
+
+def test_a_code_the_site_rules_out_is_none_of_ours() -> None:
+    row = GROUP | {"group": "none", "names": [], "codes": [{"system": "urn:house", "code": "8"}]}
+    ours = build_protocol(site(drug=[row]), "site.toml").formulary
+    assert ours.drug("urn:house", "8") is None
+    assert ours.is_other("urn:house", "8")
+    assert not ours.is_other("urn:house", "9")
+
+
+def test_a_product_of_the_file_is_recognised_by_its_own_code() -> None:
+    product = raw()["product"]["sulfate-iv"] | {
+        "codings": [
+            {"system": "urn:house", "code": "MG2", "display": "magnesium sulfate"},
+            {"system": "ndc", "code": "99999-100-50", "display": "magnesium sulfate"},
+        ]
+    }
+    ours = build_protocol(site(product={"sulfate-iv": product}), "site.toml")
+    for system, code in (("urn:house", "MG2"), (codes.NDC, "99999010050")):
+        found = ours.formulary.drug(system, code)
+        assert found is not None
+        assert (found.salt, found.form) == ("sulfate", "parenteral")
+    request = build_request("patient-view", "Mg 1.1 mg/dL | active: MgSO4 2 g IV over 60 min")
+    order = request["prefetch"]["medications"]["entry"][0]["resource"]
+    order["medicationCodeableConcept"] = {"coding": [{"system": "urn:house", "code": "MG2"}]}
+    body = json.dumps(request).encode()
+    found = json.loads(answer(body, SERVICE_IDS["patient-view"], NOW, ours).body)["cards"]
+    assert "already being treated" in json.dumps(found)
 
 
 # -- old results ---------------------------------------------------------------------------------

@@ -252,6 +252,22 @@ def test_every_drug_list_is_shown_as_it_counts() -> None:
         assert standard.id(f"drugs-{group}").text.endswith(f" {group} {', '.join(sorted(names))}")
 
 
+def test_the_drugs_of_a_site_stand_on_its_page() -> None:
+    rows = [
+        {"drug": "magnesium sulfate", "names": ["house bag"], "form": "parenteral",
+         "mg_per_ml": 40, "codes": [{"system": "urn:house", "code": "47"}]},
+        {"group": "qt-known", "names": ["rhythmol"]},
+        {"drug": "magnesium oxide", "names": ["oxi"], "form": "oral", "mg": 250, "protocol": True},
+    ]  # fmt: skip
+    basis = {"sources": ["A"], "why": "our formulary"}
+    page = page_of(build_protocol(changed("drug", [row | basis for row in rows]), "site.toml"))
+    first = page.id("drug-0").text
+    for said in ("magnesium sulfate", "house bag", "urn:house 47", "parenteral, 40 mg/mL"):
+        assert said in first
+    assert "qt-known" in page.id("drug-1").text
+    assert "oral, 250 mg, replacement protocol" in page.id("drug-2").text
+
+
 def test_the_head(shown: Any) -> None:
     head, page = shown.file.protocol, shown.page
     assert page.all("h1")[0].text == head.title

@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cards.assessment.drafts import DraftContext, check_draft
+from cards.assessment.drafts import DraftContext, check_carrier, check_draft
 from cards.assessment.finding import Finding, met, worst_first
 from cards.assessment.flags import Flags, read_flags
 from cards.assessment.offers import Cap, Offer, read_cap, read_infusion_offers, read_offers
@@ -48,7 +48,7 @@ def assess(
 ) -> Assessment:
     """The Assessment of a chart and the drafts of a call."""
     flags = read_flags(chart, drafts, protocol)
-    stops = read_stops(chart, flags, protocol)
+    stops = read_stops(chart, flags, protocol, drafts)
     judged = selected(orders, drafts)
     session = _session_grams(drafts, judged)
     plan_flags = flags.plan_flags()
@@ -147,6 +147,8 @@ def _findings(
     for draft in judged:
         if draft.magnesium is not None or draft.laxative is not None:
             found += check_draft(draft, draft_context)
+        elif draft.identity.carrier is not None:
+            found += check_carrier(draft, draft_context)
         # Shortly after an arrest only the magnesium itself is looked at (ruling 113).
         if not flags.met("arrest"):
             found += check_triggers(draft, trigger_context)

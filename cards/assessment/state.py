@@ -163,6 +163,8 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     if obstetric and value <= limit.obstetric_high.value:
         return None
     sources = chart.medicines.sources()
+    if value > limit.high_card.value:
+        sources += chart.medicines.carriers
     stale = bool({"stale", "undated"} & set(result.problems))
     words = protocol.file.wording
     labels = listed([record(o.label, 40) for o in sources], 2)

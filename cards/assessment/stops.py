@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from cards.assessment.finding import Finding, Status
 from cards.assessment.flags import Flags
 from cards.chart import PROBLEMS, Chart, Treatment
-from cards.orders import DraftOrder
+from cards.orders import DraftOrder, Given
 from cards.phrase import age, listed, record
 from cards.protocol import Protocol
 
@@ -59,8 +59,10 @@ class Stops(Struct, frozen=True, dict=True):
         return next((stop for stop in self.holding if stop.id == id_), None)
 
 
-def read_stops(chart: Chart, flags: Flags, protocol: Protocol) -> Stops:
-    """The Stops of a chart."""
+def read_stops(
+    chart: Chart, flags: Flags, protocol: Protocol, session: tuple[DraftOrder, ...] = ()
+) -> Stops:
+    """The Stops of a chart, and of drafts in the session of which nothing is known."""
     life = flags.met("life")
     asked = [
         _age(chart, protocol),
@@ -72,6 +74,7 @@ def read_stops(chart: Chart, flags: Flags, protocol: Protocol) -> Stops:
         _result(chart, protocol),
         _ambulatory(chart, flags, protocol),
         *_unknown(chart, protocol),
+        *_unsure(chart, session, life),
     ]
     return Stops(tuple(asked))
 
@@ -175,7 +178,7 @@ def _running(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
                 "all",
             )
         )
-    as_needed = [o for o in medicines.as_needed() if o.parenteral]
+    as_needed = [o for o in medicines.as_needed() if o.parenteral or o.identity.protocol_order]
     if as_needed:
         says = (
             f"a PRN magnesium order exists: use or replace it ({record(as_needed[0].label, 40)})."
@@ -291,3 +294,42 @@ def _unknown(chart: Chart, protocol: Protocol) -> list[StopFinding]:
             "parenteral",
         )
     return found
+
+
+def _unsure(chart: Chart, session: tuple[DraftOrder, ...], life: bool) -> Iterator[StopFinding]:
+    """What may be magnesium for all that is known (ruling 137). A name that may mean it stops
+    every drug unless it is given by mouth; without any name a parenteral order stops the
+    intravenous ones, and a draft every one-click drug; the emergency dose of ``life`` stands."""
+    result = chart.magnesium.result
+    found = chart.medicines.unsure(result.collected if result else None)
+    unsure: list[DraftOrder | Given] = [*found, *(d for d in session if d.unsure)]
+    possible = [o for o in unsure if o.identity.possible and o.route not in ("po", "other")]
+    nameless = [o for o in found if o.identity.unidentified and o.route in ("iv", "im")]
+    drafted = [d for d in session if d.identity.unidentified]
+    if possible:
+        yield _look(
+            "possible-magnesium", possible, "may be magnesium: look before more is ordered", "all"
+        )
+    if drafted and not life:
+        yield _look("unidentified-draft", drafted, "could not be identified", "all")
+    if nameless and not life:
+        yield _look(
+            "unidentified",
+            nameless,
+            "parenteral and not identified: it may be magnesium, check the administration record",
+            "parenteral",
+        )
+
+
+_LOOK = {
+    "possible-magnesium": "a possible magnesium source",
+    "unidentified-draft": "a drafted order could not be identified",
+    "unidentified": "a parenteral order could not be identified",
+}
+
+
+def _look(id_: str, orders: Sequence[DraftOrder | Given], says: str, blocks: Blocks) -> StopFinding:
+    names = listed([record(order.label, 40) for order in orders], 2)
+    evidence = tuple(order.reference for order in orders)
+    finding = Finding(id_, "unknown", f"{names}: {says}.", heading=_LOOK[id_], evidence=evidence)
+    return StopFinding(finding, blocks)

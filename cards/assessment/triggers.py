@@ -131,11 +131,11 @@ def _unidentified(draft: DraftOrder, context: TriggerContext) -> Iterator[Findin
     """A draft whose medication cannot be told is a named gap, never "not magnesium"; with a
     normal magnesium there is nothing it could change."""
     result = context.chart.magnesium.result
-    known = draft.magnesium or draft.laxative or (draft.identity.resolved and not draft.unreadable)
     normal = result is not None and result.usable and result.acts_as == "normal"
-    if known or normal or draft.groups:
+    if draft.groups or normal or not (draft.unsure or draft.unreadable):
         return
-    why = record(draft.unreadable or "its medication could not be resolved", 90)
+    why = "it may be magnesium" if draft.identity.possible else "what it is could not be told"
+    why = record(draft.unreadable or why, 90)
     says = f"{record(draft.label or draft.reference, 50)}: {why}: the order was not checked."
     yield met(
         context.protocol,

@@ -79,8 +79,9 @@ class Chart(Struct, frozen=True, gc=False):
 
 
 def medication_index(evidence: Evidence, orders: Orders) -> Mapping[str, Resource]:
-    """Medication resources by id, from the evidence and from among the drafts."""
-    return {m.id: m for m in evidence.of_type("Medication") if m.id} | {**orders.medications}
+    """Medications and Substances by id, from the evidence and from among the drafts."""
+    found = (*evidence.of_type("Substance"), *evidence.of_type("Medication"))
+    return {m.id: m for m in found if m.id} | {**orders.medications}
 
 
 def read_chart(

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from cards.evidence import Evidence
 from cards.fhir.resource import Resource, many, reference_key
-from cards.orders import DraftOrder, Given, read_given, read_order, relist
+from cards.orders import DraftOrder, Given, read_given, read_order
 from cards.protocol import Protocol
 from cards.units.quantity import SaltMass
 
@@ -52,7 +52,6 @@ class Medicines:
     one_off: timedelta
     rest: timedelta
     administrations_obtained: bool
-    unresolved: tuple[str, ...] = ()
     ended: tuple[DraftOrder, ...] = ()
 
     # -- any drug ------------------------------------------------------------------------
@@ -138,10 +137,36 @@ class Medicines:
         )
 
     def sources(self) -> tuple[DraftOrder, ...]:
-        """Every active magnesium source, laxatives and antacids too."""
-        return tuple(
-            o for o in self._active if o.magnesium or o.laxative or "magnesium-fluid" in o.groups
+        """Every active magnesium order, laxatives and antacids too."""
+        return tuple(o for o in self._active if o.magnesium or o.laxative)
+
+    @cached_property
+    def carriers(self) -> tuple[DraftOrder, ...]:
+        """Fluids and mixtures with magnesium that run (ruling 150): a source, and no order."""
+        return tuple(o for o in self._active if o.identity.carrier and not o.as_needed)
+
+    def unsure(self, collected: datetime | None) -> tuple[DraftOrder | Given, ...]:
+        """What may be magnesium for all that is known, current or since the result: of an order
+        or administration by any route; the caller asks which (ruling 137)."""
+        return (
+            *(o for o in self.orders if o.unsure and self._concerns(o, collected)),
+            *(
+                g
+                for g in self.given
+                if g.unsure
+                and g.resource.status in COUNTED
+                and (
+                    collected is None
+                    or g.moment is None
+                    or g.moment > collected
+                    or g.resource.status == "in-progress"
+                )
+            ),
         )
+
+    def _concerns(self, order: DraftOrder, collected: datetime | None) -> bool:
+        since = collected is not None and order.start is not None and order.start > collected
+        return order.active(self.now, self.one_off) or (since and self._over(order))
 
     def oral_before(self, collected: datetime | None) -> tuple[DraftOrder, ...]:
         """Oral magnesium running since before the result: the level stayed low on it."""
@@ -298,6 +323,8 @@ class Medicines:
         """Completed, or active and past its end; not PRN, not said to be not done."""
         if order.resource.doNotPerform or self._not_done(order):
             return False
+        if order.identity.protocol_order:
+            return False  # it proves no dose
         if order.resource.status == "completed":
             return True
         end = order.end(self.one_off)
@@ -309,7 +336,7 @@ class Medicines:
         )
 
     def _counts(self, order: DraftOrder) -> bool:
-        if self._not_done(order):
+        if self._not_done(order) or order.identity.protocol_order:
             return False
         return order.resource.status == "completed" or (
             not self.administrations_obtained and self._over(order)
@@ -343,25 +370,27 @@ def read_medicines(
     (ruling 143)."""
     drafted = {d.resource.id for d in drafts if d.resource.id}
     limit = protocol.file.limit
-    read = relist(
-        tuple(
-            read_order(resource, medications)
-            for resource in evidence.of_type("MedicationRequest")
-            if resource.id not in drafted
-        ),
-        protocol.drug_lists,
+    formulary = protocol.formulary
+    read = tuple(
+        read_order(resource, medications, formulary)
+        for resource in evidence.of_type("MedicationRequest")
+        if resource.id not in drafted
+    )
+    services = (
+        read_order(resource, medications, formulary)
+        for resource in evidence.of_type("ServiceRequest")
     )
     orders = tuple(o for o in read if o.resource.id not in ended) if ended else read
     return Medicines(
-        orders=orders,
+        # A replacement protocol may be ordered as a service (ruling 162).
+        orders=(*orders, *(o for o in services if o.identity.protocol_order)),
         given=tuple(
-            read_given(resource, medications)
+            read_given(resource, medications, formulary)
             for resource in evidence.of_type("MedicationAdministration")
         ),
         now=now,
         one_off=limit.one_off_end.span,
         rest=limit.schedule_rest.span,
         administrations_obtained=evidence.obtained("administrations"),
-        unresolved=tuple(o.label for o in orders if not o.identity.resolved),
         ended=tuple(o for o in read if o.resource.id in ended),
     )

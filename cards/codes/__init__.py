@@ -2,11 +2,13 @@
 
 Shapes: `lab_concept`, `condition_concepts`, `procedure_concepts`, `order_concepts` and `route_code`
 go from a code to a concept; `drug` and `drug_named` from a code or an order's text to `Drug`. The
-tables are `cards/codes/codes.toml` (each code with its display and source) and
-`cards/codes/rxnorm.csv`.
+tables are `cards/codes/codes.toml` (each code with its display and source), `rxnorm.csv` and
+`international.csv` beside it; a site adds its own (`Formulary`).
 """
 
-from cards.codes.drugs import GROUPS, Drug, Form, drug, drug_named, form_named, known_drugs
+from cards.codes.drugs import CARRIERS, GROUPS, Drug, Form, drug, drug_keys, is_other, known_drugs
+from cards.codes.formulary import SHIPPED, Formulary, Lists, site_formulary
+from cards.codes.named import Reading, drug_named, read_text
 from cards.codes.systems import (
     ACT_CODE,
     ALLERGY_CLINICAL,
@@ -58,12 +60,15 @@ from cards.codes.tables import (
     route_named,
     specimen_kind,
 )
+from cards.codes.text import form_named
+from cards.codes.union import united
 
 __all__ = [
     "ACT_CODE",
     "ALLERGY_CLINICAL",
     "ALLERGY_VERIFICATION",
     "ATC",
+    "CARRIERS",
     "CONDITION_CLINICAL",
     "CONDITION_VERIFICATION",
     "CPT",
@@ -76,6 +81,7 @@ __all__ = [
     "NDC",
     "NOT_DETECTED",
     "RXNORM",
+    "SHIPPED",
     "SNOMED",
     "SOURCES",
     "SPECIMEN_TYPE",
@@ -86,10 +92,13 @@ __all__ = [
     "Drug",
     "Entry",
     "Form",
+    "Formulary",
     "Icd10cm",
     "Icd10pcs",
+    "Lists",
     "Loinc",
     "Property",
+    "Reading",
     "Route",
     "RxNorm",
     "Snomed",
@@ -99,9 +108,11 @@ __all__ = [
     "condition_concepts",
     "display",
     "drug",
+    "drug_keys",
     "drug_named",
     "form_named",
     "is_loinc",
+    "is_other",
     "known_drugs",
     "lab_codes",
     "lab_concept",
@@ -110,8 +121,11 @@ __all__ = [
     "named_lab",
     "order_concepts",
     "procedure_concepts",
+    "read_text",
     "route_code",
     "route_named",
+    "site_formulary",
     "specimen_kind",
     "system_of",
+    "united",
 ]

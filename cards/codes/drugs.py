@@ -1,19 +1,30 @@
-"""Which drug an order names, and its part in the protocol.
+"""Which drug a code is, and its part in the protocol.
 
-By RxNorm code: the ingredients of `cards/codes/codes.toml` [drug] and the products of
-`cards/codes/rxnorm.csv` (built by .ci/rxnorm_table.py). By text: an allow list of ingredient and
-brand names as whole words. The bare word "magnesium" never counts: esomeprazole magnesium is a
-proton pump inhibitor.
+The ingredients of `cards/codes/codes.toml` [drug]; the RxNorm products of `cards/codes/rxnorm.csv`
+(built by .ci/rxnorm_table.py); ATC, NDC, SNOMED CT and the codes of other countries in
+`cards/codes/international.csv` (built by .ci/international_table.py).
 """
 
+import csv
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
 from importlib import resources
 from typing import Literal
 
-from cards.codes.systems import HCPCS, RXNORM, RxNorm, system_of
+from cards.codes.systems import (
+    ASK,
+    ATC,
+    DMD,
+    HCPCS,
+    NDC,
+    RXNORM,
+    SNOMED,
+    YJ,
+    RxNorm,
+    system_of,
+)
 from cards.codes.tables import SOURCES, TABLES
 
 Form = Literal["parenteral", "oral", "other"]
@@ -44,6 +55,17 @@ GROUPS = frozenset(
         "chelated",
     }
 )
+# Fluids and mixtures that hold magnesium and are no magnesium order (ruling 150).
+CARRIERS = frozenset(
+    {
+        "multi-electrolyte fluid",
+        "parenteral nutrition",
+        "parenteral nutrition without electrolytes",
+        "cardioplegia",
+        "dialysis fluid",
+        "multivitamin",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +78,8 @@ class Drug:
     `form` is what the product or the text says; `systemic` is False for drops, ointments and
     inhalations, whose `groups` are empty. `strength` is in mg for one tablet or capsule of a
     magnesium drug: of magnesium when `elemental` is True, of the salt when it is False, of one of
-    the two when it is None.
+    the two when it is None. `mg_per_ml` is the sulfate in a vial or premix. `protocol` is True of
+    a replacement protocol's order, which is given only as needed.
     """
 
     name: str
@@ -68,6 +91,8 @@ class Drug:
     strength: Decimal | None = None
     elemental: bool | None = None
     ingredients: tuple[str, ...] = ()
+    mg_per_ml: Decimal | None = None
+    protocol: bool = False
 
     def __post_init__(self) -> None:
         if not self.groups <= GROUPS:
@@ -75,33 +100,33 @@ class Drug:
         if self.systemic is False and self.groups:
             raise ValueError(f"{self.name}: a drug that is not systemic has no groups")
 
+    @property
+    def carrier(self) -> bool:
+        """Whether it is a fluid or mixture that may hold magnesium and is no order of it."""
+        return self.name in CARRIERS
+
 
 def _salt(name: str) -> str | None:
     """The salt of "magnesium oxide"; None for a mixture, and for magnesium without one."""
     first, _, salt = name.partition(" ")
-    mixed = salt in ("", "antacid", "bowel preparation")
+    mixed = salt in ("", "antacid", "laxative", "bowel preparation")
     return None if first != "magnesium" or mixed else salt
 
 
-# Each drug by its key in codes.toml, by its ingredient code, and by each of its names in text.
-_BY_KEY: dict[str, Drug] = {}
-_BY_CODE: dict[str, Drug] = {}
-_BY_NAME: dict[str, list[Drug]] = {}
-
-
-def _folded(text: str) -> str:
-    """A name as it is compared: without the spaces and hyphens that orders put in or leave out."""
-    return re.sub(r"[ -]", "", text)
+# Each drug by its key in codes.toml, and by its code in each system; None is a code that is known
+# to be none of ours. ATC codes of a class (A02BC) stand for every code that begins so.
+BY_KEY: dict[str, Drug] = {}
+_BY_CODE: dict[str, dict[str, Drug | None]] = {RXNORM: {}}
 
 
 def _ingredient_code(name: str) -> str | None:
     """The code of the ingredient itself, for "magnesium citrate (tablet)"."""
-    own = _BY_KEY.get(name)
+    own = BY_KEY.get(name)
     return None if own is None else own.rxcui
 
 
 def _read_ingredients() -> None:
-    for key, (codes, groups, names, source) in TABLES["drug"].items():
+    for key, (codes, groups, _, source) in TABLES["drug"].items():
         if source not in SOURCES:
             raise ValueError(f"{key}: no source {source!r}")
         name = key.split(" (")[0]
@@ -113,18 +138,13 @@ def _read_ingredients() -> None:
             salt=_salt(name),
             ingredients=(name,),
         )
-        _BY_KEY[key] = base
-        _BY_CODE.update(dict.fromkeys(rxcuis, base))
-        own = [] if key in ("magnesium", "magnesium antacid") or key != name else [name]
-        for alias in own + [alias for alias in names.split("|") if alias]:
-            _BY_NAME.setdefault(_folded(alias), []).append(base)
-    for phrase in TABLES["not_a_drug"]:
-        _BY_NAME[_folded(phrase)] = []
+        BY_KEY[key] = base
+        _BY_CODE[RXNORM].update(dict.fromkeys(rxcuis, base))
 
 
 def _product(keys: str, form: str, systemic: str, strength: str, basis: str) -> Drug:
     """The drug of one row of rxnorm.csv."""
-    parts = [_BY_KEY[key] for key in keys.split(" + ")]
+    parts = [BY_KEY[key] for key in keys.split(" + ")]
     groups: frozenset[str] = frozenset().union(*(part.groups for part in parts))
     local = systemic == "no"
     return Drug(
@@ -140,148 +160,127 @@ def _product(keys: str, form: str, systemic: str, strength: str, basis: str) -> 
     )
 
 
+def _lines(name: str) -> list[str]:
+    return resources.files("cards.codes").joinpath(name).read_text(encoding="utf-8").splitlines()
+
+
 def _read_products() -> None:
-    text = resources.files("cards.codes").joinpath("rxnorm.csv").read_text(encoding="utf-8")
-    for line in text.splitlines()[1:]:
+    rxnorm = _BY_CODE[RXNORM]
+    for line in _lines("rxnorm.csv")[1:]:
         *facts, codes = line.split(",")
-        _BY_CODE.update(dict.fromkeys(codes.split(), _product(*facts)))
+        rxnorm.update(dict.fromkeys(codes.split(), _product(*facts)))
 
     for key, forms in TABLES["product"].items():
         for form, codes in forms.items():
             for code in codes.split():
-                _BY_CODE.setdefault(RxNorm(code), _product(key, form, "yes", "", ""))
+                rxnorm.setdefault(RxNorm(code), _product(key, form, "yes", "", ""))
+
+
+_SYSTEMS = {"atc": ATC, "ndc": NDC, "snomed": SNOMED, "ask": ASK, "yj": YJ, "rxnorm": RXNORM}
+
+
+def international() -> Iterator[tuple[str, str, Drug | None]]:
+    """(kind, code or name, drug) of each row of international.csv; kind as in its `system`."""
+    for row in csv.reader(_lines("international.csv")[1:]):
+        keys, form, strength, kind, code, *_ = row
+        yield kind, code, _foreign(keys, form, strength) if keys else None
+
+
+def _foreign(keys: str, form: str, strength: str) -> Drug:
+    amount, _, unit = strength.partition(" ")
+    tablet = unit == "mg"
+    found = _product(keys, form, "yes" if form else "", amount if tablet else "", "salt")
+    if unit == "mg/mL":
+        found = replace(found, mg_per_ml=Decimal(amount))
+    return found if tablet else replace(found, elemental=None)
+
+
+def _read_international() -> None:
+    for kind, code, found in international():
+        if kind in _SYSTEMS:
+            _BY_CODE.setdefault(_SYSTEMS[kind], {})[code] = found
+    _BY_CODE[DMD] = _BY_CODE[SNOMED]  # its codes are those of the national extension
+    injection = replace(BY_KEY["magnesium sulfate"], form="parenteral", systemic=True)
+    _BY_CODE[HCPCS] = {"J3475": injection}
 
 
 _read_ingredients()
 _read_products()
-_J3475 = replace(_BY_KEY["magnesium sulfate"], form="parenteral", systemic=True)
+_read_international()
+
+# The German substance numbers carry a check digit that some writers add ("03748-6").
+_CHECKED = re.compile(r"(\d{5})-?\d")
+_CLASS = re.compile(r"[A-Z]\d\d(?:[A-Z](?:[A-Z](?:\d\d)?)?)?")
+# Classes in which a code that these tables do not hold may hold magnesium.
+_MAY_HOLD_IT = ("A02", "A06", "A11", "A12", "B05", "D11", "V")
+
+
+def code_keys(system: str, code: str) -> tuple[str, ...]:
+    """How a code stands in a table of its (folded) system, the most exact first: an NDC as the 11
+    digits of its package and the 9 of its product, an ATC code with the classes above it."""
+    code = code.strip()
+    if system == ATC:
+        code = code.upper()
+        return (code, code[:5], code[:4], code[:3]) if _CLASS.fullmatch(code) else ()
+    if system == NDC:
+        return _ndc(code)
+    if system == ASK and (found := _CHECKED.fullmatch(code)):
+        return (code, found[1])
+    return (code,)
+
+
+def _ndc(code: str) -> tuple[str, ...]:
+    parts = code.split("-")
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        return ()
+    if len(parts) in (2, 3):
+        widths = (5, 4, 2)[: len(parts)]
+        padded = [part.zfill(width) for part, width in zip(parts, widths, strict=True)]
+        return _package("".join(padded)) if len(parts) == 3 else ("".join(padded),)
+    if len(parts) != 1 or len(code) not in (9, 10, 11):
+        return ()
+    if len(code) == 10:  # without its hyphens one of three is a zero short
+        filled = (f"0{code}", f"{code[:5]}0{code[5:]}", f"{code[:9]}0{code[9:]}")
+        return tuple(key for one in filled for key in _package(one))
+    return _package(code)
+
+
+def _package(digits: str) -> tuple[str, ...]:
+    return (digits, digits[:9]) if len(digits) == 11 else (digits,)
 
 
 def drug(system: str, code: str) -> Drug | None:
-    """The drug of an RxNorm ingredient or product code, or of HCPCS J3475; None when not known.
+    """The drug of an ingredient's, a product's or a class's code; None when not known.
 
-    None is "not in these tables", which is not "no magnesium in it".
+    None is "not in these tables", which is not "no magnesium in it"; `is_other` tells the two
+    apart.
     """
-    system, code = system_of(system), code.strip()
-    if system == HCPCS:
-        return _J3475 if code == "J3475" else None
-    return _BY_CODE.get(code) if system == RXNORM else None
+    system = system_of(system)
+    table = _BY_CODE.get(system)
+    if table is None:
+        return None
+    for key in code_keys(system, code):
+        if key in table:
+            return table[key]
+    return None
+
+
+def is_other(system: str, code: str) -> bool:
+    """Whether a code is known to be none of our drugs: it says so, or its class does."""
+    system = system_of(system)
+    table = _BY_CODE.get(system, {})
+    keys = code_keys(system, code)
+    for key in keys:
+        if key in table:
+            return table[key] is None
+    return system == ATC and bool(keys) and not keys[0].startswith(_MAY_HOLD_IT)
+
+
+def drug_keys() -> tuple[str, ...]:
+    """The keys of codes.toml [drug], in its order."""
+    return tuple(BY_KEY)
 
 
 def known_drugs() -> tuple[Drug, ...]:
     """Every ingredient of codes.toml, in its order: for the protocol page."""
-    return tuple(_BY_KEY.values())
-
-
-def _names() -> re.Pattern[str]:
-    """Every name as whole words, the longest first; a space or hyphen in it may be left out."""
-    aliases: set[str] = set()
-    for key, row in TABLES["drug"].items():
-        aliases.update([key, *row[2].split("|")])
-    aliases.update(TABLES["not_a_drug"])
-    known = [alias for alias in aliases if _folded(alias) in _BY_NAME]
-    known.sort(key=lambda alias: (-len(alias), alias))
-    choices = "|".join(re.sub(r"[ -]", "[ -]?", re.sub(r"([.()+&/])", r"\\\1", a)) for a in known)
-    return re.compile(rf"(?<![a-z0-9])(?:{choices})(?![a-z0-9])")
-
-
-_NAME = _names()
-_LOCAL = re.compile(
-    r"ophth|\beye\b|\beyes\b|\botic\b|\bears?\b|topical|\bcream\b|\boint(?:ment)?\b|\blotion\b"
-    r"|\bnasal\b|inhal|\bnebul|\bneb\b|irrigat|\bvaginal|(?<!liqui-)\bgel\b(?! ?cap)"
-    r"|mouthwash|\bswab\b"
-)
-_RECTAL = re.compile(r"\brectal|\bsupp(?:os\w*)?\b|\benema\b|\bpatch|transderm")
-_PARENTERAL = re.compile(
-    r"\biv\b|\bivpb\b|\bivp\b|\bij\b|\binj\w*|intraven|intramusc|\bim\b|subcut|piggy ?back|\bvial\b"
-    r"|\bsdv\b|\bamp(?:ule|oule|ul)?s?\b|syringe|premix|infusion|\bdrip\b|\bbolus\b|\bflex cont\b"
-    r"|\bplas cont\b|\bin (?:d5w?|d10w?|ns|lr|nacl|dextrose|sterile water)\b|\bd5w\b|\bsolr\b"
-    r"|\bin \d+ ?ml\b|\d ?g(?:m|rams?)? ?/ ?(?:50|100|250|500|1000) ?ml"
-)
-_ORAL = re.compile(
-    r"\bpo\b|\boral|\btab(?:let)?s?\b|\bcap(?:sule)?s?\b|\bcap-|\bliq(?:uid|d)?\b|\bsusp\w*|\bpack\b"
-    r"|packet|elixir|syrup|by mouth|\btbec\b|\btbcr\b|\bchew|powder|\b(?:er|sr|cr|xr|sa|ec|dr)\b"
-    r"|\bcaplet|softgel|\bcup\b|effervescent|\bgranules\b"
-)
-_PARENTERAL_NUTRITION = re.compile(r"\b[tp]pn\b|parenteral nutrition|clinimix")
-_LITRES = re.compile(
-    r"meq ?/ ?l\b|\b(?:[5-9]\d\d|[1-9],?\d{3})(?:\.\d+)? ?ml\b"
-    r"|\b[1-9](?:\.\d+)? ?l(?:it(?:er|re)s?)?\b|maintenance"
-)
-_TABLET = re.compile(
-    r"[ :-]+(\d+(?:\.\d+)?) ?(?:\((\d+(?:\.\d+)?) ?mg[^)]*\) ?)?"
-    r"(?:mg\b(?! ?/)|(?<=\d\d\d )(?=tab|cap|oral|po\b))"
-)
-
-
-def form_named(text: str) -> Form | None:
-    """The form that an order's text hints at; None when it hints at none, or at two."""
-    text = text.lower()
-    if _LOCAL.search(text) or _RECTAL.search(text):
-        return "other"
-    parenteral, oral = bool(_PARENTERAL.search(text)), bool(_ORAL.search(text))
-    if parenteral == oral:
-        return None
-    return "parenteral" if parenteral else "oral"
-
-
-# Contents that labels give for one tablet, of magnesium itself: oxide 400 and 420 mg, Slow-Mag.
-_ELEMENTAL = {"241", "241.3", "253", "64", "71.5", "84"}
-_OF_THE_SALT = {"oxide", "gluconate", "chloride"}
-
-
-def _strength(found: Drug, rest: str) -> tuple[Decimal | None, bool | None]:
-    """The mg of an oral magnesium drug that follow its name: "400 (241.3 MG) MG PO TABS" is 400."""
-    number = _TABLET.match(rest)
-    if found.salt is None or number is None:
-        return None, None
-    elemental = None
-    if number[1] in _ELEMENTAL or re.match(r" ?mg (?:of )?elemental", rest[number.end(1) :]):
-        elemental = True
-    elif number[2] or found.salt in _OF_THE_SALT:
-        elemental = False
-    return Decimal(number[1]), elemental
-
-
-def _as_ordered(found: Drug, text: str, rest: str, form: Form | None) -> Drug:
-    """A drug with what its order's text adds: form, strength, and the groups these change."""
-    if _LOCAL.search(text):
-        return replace(found, groups=frozenset(), form="other", systemic=False)
-    groups = found.groups
-    if found.name == "magnesium sulfate" and form == "oral":
-        groups = frozenset({"magnesium-laxative"})
-    elif found.name == "magnesium citrate" and re.search(r"\b(?:tab|cap)(?:let|sule)?s?\b", text):
-        groups = frozenset({"magnesium"})
-    elif _PARENTERAL_NUTRITION.search(text):
-        fluid = groups & {"magnesium", "potassium"}
-        groups = frozenset(f"{group}-fluid" for group in fluid) | (groups - fluid - {"calcium"})
-    elif found.name == "potassium chloride" and form != "oral" and _LITRES.search(text):
-        groups = frozenset({"potassium-fluid"})
-    strength, elemental = (None, None)
-    if form == "oral":
-        strength, elemental = _strength(found, rest)
-    return replace(
-        found,
-        groups=groups,
-        form=form,
-        systemic=None if form is None else True,
-        strength=strength,
-        elemental=elemental,
-    )
-
-
-@lru_cache(maxsize=4096)
-def drug_named(text: str) -> tuple[Drug, ...]:
-    """The drugs that an order's text names, in the order of the text; empty when none is known.
-
-    "4 ML VIAL : FUROSEMIDE 10 MG/ML INJ SOLN" is furosemide, parenteral. "pantoprazole (PROTONIX)"
-    names one drug, once. A form is a hint: the order's own route and dose form come before it.
-    """
-    text = " ".join(text.lower().split())
-    form = form_named(text)
-    found: dict[str, Drug] = {}
-    for match in _NAME.finditer(text):
-        for known in _BY_NAME[_folded(match[0])]:
-            if known.name not in found:
-                found[known.name] = _as_ordered(known, text, text[match.end() :], form)
-    return tuple(found.values())
+    return tuple(BY_KEY.values())

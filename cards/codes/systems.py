@@ -20,6 +20,9 @@ NDC = "http://hl7.org/fhir/sid/ndc"
 HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 CPT = "http://www.ama-assn.org/go/cpt"
 ATC = "http://www.whocc.no/atc"
+ASK = "http://fhir.de/CodeSystem/ask"
+DMD = "https://dmd.nhs.uk"
+YJ = "http://capstandard.jp/iyaku.info/CodeSystem/YJ-code"
 V3_ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 CONDITION_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -76,6 +79,9 @@ _SYSTEMS = (
     HCPCS,
     CPT,
     ATC,
+    ASK,
+    DMD,
+    YJ,
     V3_ROUTE,
     ACT_CODE,
     CONDITION_CLINICAL,
@@ -93,6 +99,8 @@ _FORMER = {
     "hl7.org/fhir/allergy-clinical-status": ALLERGY_CLINICAL,
     "hl7.org/fhir/allergy-verification-status": ALLERGY_VERIFICATION,
 }
+# Systems that every country and every server names in its own way (".../bfarm/atc").
+_BY_LAST = {"ndc": NDC, "atc": ATC}
 
 
 def _bare(uri: str) -> str:
@@ -114,6 +122,8 @@ def _folded(uri: str) -> str:
         known = _LABELS.get(re.sub(r"[ _.()-]", "", bare))
     if known is None and bare.startswith("snomed.info/sct/"):  # an edition of SNOMED CT
         known = SNOMED
+    if known is None:
+        known = _BY_LAST.get(re.split(r"[/:#._-]", bare)[-1])
     return uri if known is None else known
 
 

@@ -135,6 +135,9 @@ class Ingredient(Struct, frozen=True, gc=False):
     itemCodeableConcept: CodeableConcept | None = None
     itemReference: Reference | None = None
     item: CodeableReference | None = None
+    substanceCodeableConcept: CodeableConcept | None = None  # of a Substance
+    substanceReference: Reference | None = None
+    isActive: bool | None = None
     strength: Ratio | None = None
 
 

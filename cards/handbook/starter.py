@@ -19,7 +19,7 @@ _SHORT = """\
 #                                  the entry of that name, whole (value, unit, sources, why)
 #   [[renal]] [[regimen]] [[interaction]]
 #                                  all rows of that id (drug), in their place; new ids come last
-#   [[band]] [[followup]] [[drug_list]] [[relaxed]]
+#   [[band]] [[followup]] [[drug_list]] [[drug]] [[relaxed]]
 #                                  the whole table
 #   drops = ["regimen.oral", "followup.*"]
 #                                  left out
@@ -45,6 +45,17 @@ drops = []
 # offer = [{{ product = "sulfate-iv", dose = 4, minutes = 240, star = true }}]
 # sources = ["HOSP"]
 # why = "policy"
+
+# A drug as this hospital calls it: its names and the codes of its own systems. `drug` is one of
+# cards/codes/codes.toml, else `group` is one of its groups ("none": no drug of this protocol).
+# [[drug]]
+# drug = "magnesium sulfate"
+# names = ["MAGSULF HOUSE BAG"]
+# codes = [{{ system = "urn:oid:…", code = "4711" }}]
+# form = "parenteral"
+# mg_per_ml = 40
+# sources = ["HOSP"]
+# why = "our formulary"
 
 # A stop is relaxed by name only, and every card says so: RU H4 H5 H7 H8 weight-unknown.
 # [[relaxed]]

@@ -22,7 +22,7 @@ from cards.handbook.spoken import (
 )
 from cards.protocol.anchors import anchor
 from cards.protocol.faults import limits
-from cards.protocol.model import Cited, ProtocolFile, Rule, Setting
+from cards.protocol.model import Cited, ProtocolFile, Rule, Setting, SiteDrug
 from cards.protocol.parse import Protocol
 from cards.units.quantity import plain
 
@@ -317,6 +317,13 @@ def unread(file: ProtocolFile) -> Table:
         "conditions": "no IV and no IM: heart block, neuromuscular disease and pregnancy were "
         "not checked; oral magnesium is offered",
         "medications": "orders alone: no IV and no IM; orders and administrations: no drug",
+        "unidentified": "a parenteral order or administration without a name or a known code, "
+        "current or since the result: no IV and no IM, but for the emergency dose",
+        "unidentified-draft": "a draft of which nothing is known: no one-click drug",
+        "possible-magnesium": "a name that may mean magnesium and is on no list, parenteral or of "
+        "unknown route: no drug until someone looks; by mouth it is named",
+        "PRN": "a magnesium order as needed, or a replacement protocol: no second parenteral order",
+        "do-not-perform": "an order not to give magnesium: no drug",
         "administrations": "the drug is offered; orders count for the cap; the card says to check "
         "the record",
         "creatinine": f"neither creatinine nor eGFR: {renal}",
@@ -462,6 +469,22 @@ def drugs(protocol: Protocol) -> Iterator[Table]:
         )
         columns = _columns(("list", "name"), "adds", "removes")
         yield Table("Lists of drugs, changed", (*columns, *_BASIS), tuple(changed))
+    if file.drug:
+        named = (
+            Row(
+                anchor("drug", index),
+                (
+                    (row.drug or row.group,),
+                    cell(", ".join(row.names)),
+                    cell(", ".join(f"{c.system} {c.code}" for c in row.codes)),
+                    cell(_product(row)),
+                    *_basis(row),
+                ),
+            )
+            for index, row in enumerate(file.drug)
+        )
+        columns = _columns(("drug or group", "name"), "names", "codes", "form and strength")
+        yield Table("Drugs as the site calls them", (*columns, *_BASIS), tuple(named))
     known = codes.known_drugs()
     rows = []
     for group, title in _DRUG_GROUPS.items():
@@ -473,6 +496,14 @@ def drugs(protocol: Protocol) -> Iterator[Table]:
             Row(anchor("drugs", group), ((title,), (group,), (", ".join(sorted(names)) or "none",)))
         )
     yield Table("Every list", _columns(("list", "name"), "name", "ingredients"), tuple(rows))
+
+
+def _product(row: SiteDrug) -> str:
+    strength = f"{plain(row.mg)} mg" if row.mg is not None else ""
+    if row.mg_per_ml is not None:
+        strength = f"{plain(row.mg_per_ml)} mg/mL"
+    parts = (row.form, strength, "replacement protocol" if row.protocol else "")
+    return ", ".join(part for part in parts if part)
 
 
 def wording(file: ProtocolFile) -> Table:

@@ -8,7 +8,7 @@ from cards.orders.dosage import DoseLine, read_dosage
 from cards.orders.given import Given, read_given
 from cards.orders.identity import Identity, identify
 from cards.orders.order import DraftOrder, read_order
-from cards.orders.orders import Drafted, Orders, read_drafts, relevant, relist, selected
+from cards.orders.orders import Drafted, Orders, read_drafts, relevant, selected
 
 __all__ = [
     "DoseLine",
@@ -23,6 +23,5 @@ __all__ = [
     "read_given",
     "read_order",
     "relevant",
-    "relist",
     "selected",
 ]

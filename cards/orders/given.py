@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
+from cards.codes import SHIPPED, Formulary
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import Dosage, Resource, many, name
 from cards.orders.dosage import DoseLine, read_dosage
@@ -91,6 +92,19 @@ class Given:
         return self.resource.status in BEGUN
 
     @property
+    def unsure(self) -> bool:
+        """Whether nobody can say that it is no magnesium (ruling 137)."""
+        return self.identity.unidentified or self.identity.possible
+
+    @property
+    def route(self) -> str | None:
+        return self.line.route
+
+    @property
+    def label(self) -> str:
+        return self.identity.label
+
+    @property
     def not_done(self) -> bool:
         return self.resource.status == "not-done"
 
@@ -99,6 +113,8 @@ class Given:
         return name(self.resource)
 
 
-def read_given(resource: Resource, medications: Mapping[str, Resource]) -> Given:
+def read_given(
+    resource: Resource, medications: Mapping[str, Resource], formulary: Formulary = SHIPPED
+) -> Given:
     """The Given of a MedicationAdministration."""
-    return Given(resource, identify(resource, medications))
+    return Given(resource, identify(resource, medications, formulary))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from cards.codes import Drug
+from cards.codes import SHIPPED, Drug, Formulary
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import CodeableConcept, Dosage, Resource, many, name
 from cards.orders.bounds import Bounds, read_bounds
@@ -42,7 +42,7 @@ class DraftOrder:
     @cached_property
     def lines(self) -> tuple[DoseLine, ...]:
         """The dosage instructions; none of a drug that no rule speaks of."""
-        if self.unreadable or not self.identity.drugs:
+        if self.unreadable or not (self.identity.drugs or self.unsure):
             return ()
         drug = self.identity.find("magnesium") or self.identity.find("magnesium-laxative")
         salt = drug.salt if drug else None
@@ -54,9 +54,15 @@ class DraftOrder:
         """``iv``, ``im``, ``po`` or ``other``; of replacement that is not the sulfate ``po``
         where none is stated."""
         route = self._route()
-        if route is None and self.magnesium is not None and self.magnesium.salt != "sulfate":
+        drug = self.magnesium
+        if route is None and drug is not None and drug.salt != "sulfate" and not drug.protocol:
             return "po"
         return route
+
+    @property
+    def unsure(self) -> bool:
+        """Whether nobody can say that it is no magnesium (ruling 137)."""
+        return self.identity.unidentified or self.identity.possible
 
     @property
     def magnesium(self) -> Drug | None:
@@ -110,7 +116,7 @@ class DraftOrder:
 
     @property
     def as_needed(self) -> bool:
-        return any(line.as_needed for line in self.lines)
+        return self.identity.protocol_order or any(line.as_needed for line in self.lines)
 
     @property
     def start(self) -> datetime | None:
@@ -161,7 +167,7 @@ class DraftOrder:
         spans = [found.minutes for found in self._bounds if found.minutes is not None]
         if spans:
             return start + _span(max(spans))
-        if self.magnesium is None or not self.parenteral or self.as_needed:
+        if not (self.magnesium or self.unsure) or not self.parenteral or self.as_needed:
             return None
         if self.one_off:
             return start + self.dose_time(one_off)
@@ -255,6 +261,8 @@ def _course(line: DoseLine) -> timedelta | None:
     return _span(line.minutes * count) if line.minutes else None
 
 
-def read_order(resource: Resource, medications: Mapping[str, Resource]) -> DraftOrder:
-    """The DraftOrder of a MedicationRequest."""
-    return DraftOrder(resource, identify(resource, medications))
+def read_order(
+    resource: Resource, medications: Mapping[str, Resource], formulary: Formulary = SHIPPED
+) -> DraftOrder:
+    """The DraftOrder of a MedicationRequest, or of a ServiceRequest for a replacement protocol."""
+    return DraftOrder(resource, identify(resource, medications, formulary))

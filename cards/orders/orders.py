@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 import msgspec
 
 from cards import codes
+from cards.codes import SHIPPED, Formulary
 from cards.fhir.resource import Resource, codings
-from cards.orders.identity import identify, relisted
+from cards.orders.identity import identify
 from cards.orders.order import DraftOrder
 
 # Triggers of section 8, in the groups codes.py gives a drug.
 TRIGGER_GROUPS = frozenset(
     {
-        "magnesium", "magnesium-laxative", "potassium", "loop", "thiazide", "ppi", "cause",
+        "magnesium", "magnesium-laxative", "magnesium-fluid", "potassium", "loop", "thiazide",
+        "ppi", "cause",
         "qt-known", "digoxin", "neuromuscular-blocker", "chelated", "calcium",
     }
 )  # fmt: skip
@@ -25,10 +26,6 @@ TRIGGER_GROUPS = frozenset(
 
 # A draft with such a status takes an order back, and orders nothing (ruling 143).
 ENDED = frozenset({"stopped", "cancelled", "completed", "entered-in-error", "ended"})
-
-# Ingredient -> (groups a site adds it to, groups it takes it from): Protocol.drug_lists.
-DrugLists = Mapping[str, tuple[frozenset[str], frozenset[str]]]
-_NO_LISTS: DrugLists = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +60,9 @@ class Orders:
 
     @cached_property
     def medications(self) -> Mapping[str, Resource]:
-        """The Medication resources that came among the drafts, by id."""
+        """The Medications and Substances that came among the drafts, by id."""
         found = (d.resource for d in self.drafted)
-        return {r.id: r for r in found if r.resourceType == "Medication" and r.id}
+        return {r.id: r for r in found if r.resourceType in ("Medication", "Substance") and r.id}
 
     @cached_property
     def ended(self) -> tuple[Drafted, ...]:
@@ -89,20 +86,19 @@ class Orders:
 
 
 def read_drafts(
-    orders: Orders, medications: Mapping[str, Resource], lists: DrugLists = _NO_LISTS
+    orders: Orders, medications: Mapping[str, Resource], formulary: Formulary = SHIPPED
 ) -> tuple[DraftOrder, ...]:
     """The medication drafts of a call, in order; a draft that breaks the types is kept as one
     that cannot be read. Other order types are left out here (``Orders.labs`` reads them), and
     so is an order not to give a drug (ruling 159) and one that ends another (ruling 143): they
     treat nobody and harm nobody."""
-    found = [
-        DraftOrder(d.resource, identify(d.resource, medications), d.raw, d.problem)
+    return tuple(
+        DraftOrder(d.resource, identify(d.resource, medications, formulary), d.raw, d.problem)
         for d in orders.drafted
         if d.resource.resourceType == "MedicationRequest"
         and not d.resource.doNotPerform
         and d.resource.status not in ENDED
-    ]
-    return relist(tuple(found), lists)
+    )
 
 
 _DECODER = msgspec.json.Decoder(Resource)
@@ -151,24 +147,17 @@ def selected(orders: Orders, drafts: tuple[DraftOrder, ...]) -> tuple[DraftOrder
     return chosen or drafts
 
 
-def relist(orders: tuple[DraftOrder, ...], lists: DrugLists) -> tuple[DraftOrder, ...]:
-    """The orders with a site's lists of causes and QT drugs (``Protocol.drug_lists``)."""
-    if not lists:
-        return orders
-    return tuple(replace(order, identity=relisted(order.identity, lists)) for order in orders)
-
-
-def relevant(orders: Orders, lists: DrugLists = _NO_LISTS) -> bool:
+def relevant(orders: Orders, formulary: Formulary = SHIPPED) -> bool:
     """Whether a call can lead to a card at all: patient-view always; order-select when a judged
-    draft is magnesium-relevant or cannot be resolved; order-sign when anything is drafted."""
+    draft is magnesium-relevant or cannot be told; order-sign when anything is drafted."""
     if orders.hook == "patient-view":
         return True
     if orders.hook == "order-sign":
         return bool(orders.drafts)
     # What ends magnesium may end the only treatment of a severe level.
-    ended = [identify(d.resource, orders.medications) for d in orders.ended]
+    ended = [identify(d.resource, orders.medications, formulary) for d in orders.ended]
     ends = any("magnesium" in found.groups or not found.resolved for found in ended)
     return ends or any(
-        draft.groups & TRIGGER_GROUPS or not draft.identity.resolved or draft.unreadable
-        for draft in selected(orders, read_drafts(orders, orders.medications, lists))
+        draft.groups & TRIGGER_GROUPS or draft.unsure or draft.unreadable
+        for draft in selected(orders, read_drafts(orders, orders.medications, formulary))
     )

@@ -6,8 +6,17 @@ import re
 
 from cards.protocol.model import ProtocolFile
 
-# What could not be read and therefore blocks, as cards name it (protocol section 0).
-UNREAD = ("conditions", "medications")
+# What could not be read or told and therefore blocks, and orders that block, as cards name them
+# (protocol sections 0 and 5).
+UNREAD = (
+    "conditions",
+    "medications",
+    "unidentified",
+    "unidentified-draft",
+    "possible-magnesium",
+    "PRN",
+    "do-not-perform",
+)
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 
 

@@ -5,12 +5,12 @@ A fault is ``(path, what is wrong)``; the path is the tables, keys and row numbe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
 
 from cards import codes
+from cards.protocol.drugs import drug_faults, is_ndc
 from cards.protocol.model import (
     CLASSES,
     LOW,
@@ -34,7 +34,7 @@ RULES = frozenset(
     high high-source toxic toxic-stale unit-unknown unit-conflict indeterminate unreadable
     whole-blood other-specimen not-obtained stop-warning stop-info refractory maintenance
     D0 D1 D1-select D1-sign D2 D3 D4 D5 D6 D7 D8 D9 D10 D11 D12 D13 D14 D14-high D15 D16 D16-r2
-    D17 D18 D19 D19-age D20 D20-emergency
+    D17 D18 D19 D19-age D20 D20-emergency D21
     N1 N1-lab N2 N3 N3-lab N4 N5 N6 N7 N8 N9 sign""".split()
 )
 # Rules whose indicator may differ by class: those the core asks with the class of the result.
@@ -64,7 +64,6 @@ _ORDERED = (
     ("result.range_middle_low", "result.range_middle_high"),
     ("result.verify_below", "result.verify_above"),
 )
-_NDC = re.compile(r"\d{4,5}-\d{3,4}-\d{1,2}|\d{10,11}")
 
 
 def faults(file: ProtocolFile) -> Iterator[Fault]:
@@ -83,6 +82,7 @@ def faults(file: ProtocolFile) -> Iterator[Fault]:
     yield from _followup_faults(file)
     yield from _interaction_faults(file)
     yield from _drug_list_faults(file)
+    yield from drug_faults(file)
 
 
 def limits(file: ProtocolFile) -> Iterator[tuple[str, Limit]]:
@@ -111,6 +111,7 @@ def cited(file: ProtocolFile) -> Iterator[tuple[Path, Cited]]:
         ("followup", file.followup),
         ("interaction", file.interaction),
         ("drug_list", file.drug_list),
+        ("drug", file.drug),
     ):
         for index, row in enumerate(rows):
             yield (table, index), row
@@ -296,7 +297,7 @@ def _coding_faults(path: Path, product: Product, coding: ProductCode) -> Iterato
             says = f"RxNorm {coding.code} is {plain(drug.strength)} mg, unit_mg another"
             yield (*path, "code"), says
     elif coding.system == "ndc":
-        if not _NDC.fullmatch(coding.code):
+        if not is_ndc(coding.code):
             yield (*path, "code"), f"{coding.code!r} is no NDC"
     elif ":" not in coding.system:
         yield (*path, "system"), f"rxnorm, ndc or the URI of a local system, not {coding.system!r}"

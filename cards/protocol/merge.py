@@ -9,8 +9,8 @@ The rules, and there are no others:
 3. Rows with a name (``[[renal]]`` by id, ``[[regimen]]`` by id, ``[[interaction]]`` by drug):
    the file's rows of a name stand where the first inherited row of it stood, and all of those
    go; rows of a new name follow the inherited ones.
-4. ``[[band]]``, ``[[followup]]``, ``[[drug_list]]`` and ``[[relaxed]]``: a file that states one
-   row states them all.
+4. ``[[band]]``, ``[[followup]]``, ``[[drug_list]]``, ``[[drug]]`` and ``[[relaxed]]``: a file that
+   states one row states them all.
 5. ``drops = ["regimen.oral", "followup.*"]`` leaves inherited entries out.
 6. Inherited sources and products that nothing uses any more are left out.
 """
@@ -27,7 +27,7 @@ Raw = dict[str, Any]
 Key = str | int
 NAMED = ("sources", "result", "limit", "rule", "stop", "product", "wording")
 ROWS = {"renal": "id", "regimen": "id", "interaction": "drug"}
-WHOLE = ("band", "followup", "drug_list", "relaxed")
+WHOLE = ("band", "followup", "drug_list", "drug", "relaxed")
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 A file may build on a shipped profile (``extends``, see ``cards/protocol/merge.py``). A reader
 of a file meets: ``[protocol]``, ``[sources]``, ``[result]``, ``[limit.*]``, ``[[band]]``,
 ``[[renal]]``, ``[rule.*]``, ``[stop.*]``, ``[product.*]``, ``[[regimen]]``, ``[[followup]]``,
-``[[interaction]]``, ``[[drug_list]]``, ``[wording.*]``, ``[[relaxed]]``. There is no rule
-language: bands, tables and switches only; the logic is in ``cards/assessment`` and
+``[[interaction]]``, ``[[drug_list]]``, ``[[drug]]``, ``[wording.*]``, ``[[relaxed]]``. There is
+no rule language: bands, tables and switches only; the logic is in ``cards/assessment`` and
 ``cards/plan``.
 """
 
@@ -393,6 +393,29 @@ class DrugList(Cited):
     why: str = Field(min_length=1)
 
 
+class DrugCode(Model):
+    system: str = Field(min_length=1)
+    code: str = Field(min_length=1)
+
+
+class SiteDrug(Cited):
+    """A drug as a site calls it: ``names`` as whole words of an order's text, ``codes`` of its
+    own systems (``rxnorm``, ``ndc``, ``atc``, ``snomed`` or a URI). What it is: a ``drug`` of
+    cards/codes/codes.toml, or a ``group`` of it ("none": no drug of this protocol). ``mg`` is one
+    tablet's salt, ``mg_per_ml`` the sulfate in an injection; ``protocol`` marks a replacement
+    protocol, which is given as needed."""
+
+    drug: str = ""
+    group: str = ""
+    names: tuple[Annotated[str, Field(min_length=3)], ...] = ()
+    codes: tuple[DrugCode, ...] = ()
+    form: Literal["parenteral", "oral", "other"] | None = None
+    mg: Number | None = Field(default=None, gt=0)
+    mg_per_ml: Number | None = Field(default=None, gt=0)
+    protocol: StrictBool = False
+    why: str = Field(min_length=1)
+
+
 class Wording(Cited):
     text: str = Field(min_length=1)
 
@@ -454,5 +477,6 @@ class ProtocolFile(Model):
     followup: tuple[Followup, ...] = ()
     interaction: tuple[Interaction, ...] = ()
     drug_list: tuple[DrugList, ...] = ()
+    drug: tuple[SiteDrug, ...] = ()
     wording: Wordings
     relaxed: tuple[Relaxed, ...] = ()

@@ -17,6 +17,8 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
+from cards.codes import Formulary
+from cards.protocol.drugs import formulary_of
 from cards.protocol.faults import faults
 from cards.protocol.merge import DropError, Merged, Raw, merge
 from cards.protocol.model import LOW, Band, ProtocolFile, Renal, Rule, Stop
@@ -89,6 +91,11 @@ class Protocol:
                     removes |= {row.group}
                 found[name] = adds, removes
         return MappingProxyType(found)
+
+    @cached_property
+    def formulary(self) -> Formulary:
+        """The drugs that the site names, and its products, by code and by name."""
+        return formulary_of(self.file, self.drug_lists)
 
     def band_of(self, value: Decimal) -> Band | None:
         """The band of a quantised value in mg/dL; None below the lowest band."""

@@ -18,7 +18,7 @@ from cards.evidence import NEEDS, Gap
 from cards.evidence.known import EVER, end_guessed, known_since, latest
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import EncounterClass, Resource, name, reference_key
-from cards.orders import DraftOrder, Orders, read_order, relist
+from cards.orders import DraftOrder, Orders, read_order
 from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
 from service.cdshooks.request import SERVICE_OF_HOOK
@@ -110,14 +110,14 @@ class Walk:
 
     def _read_orders(self) -> list[Moment]:
         found: dict[str, Moment] = {}
-        lists = self._walker.protocol.drug_lists
+        formulary = self._walker.protocol.formulary
         for resource, raw in self._record.orders:
             written = self._written(resource.authoredOn)
             if written is None or resource.status in _NEVER_WRITTEN:
                 continue
             if resource.intent in NEVER_RUN:
                 continue
-            order = relist((read_order(resource, self._record.medications),), lists)[0]
+            order = read_order(resource, self._record.medications, formulary)
             trigger = self._trigger(resource, raw)
             moment = Moment(*written, "order-select", trigger, resource, drafted(raw), order)
             # Of an order that came in several versions the first is the one that was written.

@@ -1,10 +1,11 @@
-"""Checks D0 to D20 on a drafted magnesium order (protocol section 7)."""
+"""Checks D0 to D21 on a drafted magnesium order (protocol section 7)."""
 
 from __future__ import annotations
 
 from cards.assessment.drafts.caution import (
     check_ambulatory,
     check_bleeding,
+    check_carrier,
     check_cautions,
     check_duplicate,
     check_kidney_unknown,
@@ -29,7 +30,7 @@ from cards.assessment.drafts.rate import check_rate, check_unreadable
 from cards.assessment.finding import Finding
 from cards.orders import DraftOrder
 
-__all__ = ["DraftContext", "check_draft"]
+__all__ = ["DraftContext", "check_carrier", "check_draft"]
 
 
 def check_draft(draft: DraftOrder, context: DraftContext) -> list[Finding]:

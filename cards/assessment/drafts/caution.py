@@ -1,4 +1,4 @@
-"""D12, D13 and D15 to D20: what stands beside the order."""
+"""D12, D13 and D15 to D21: what stands beside the order."""
 
 from __future__ import annotations
 
@@ -91,6 +91,29 @@ def check_laxative(draft: DraftOrder, context: DraftContext) -> Iterator[Finding
         draft=draft,
         act="none" if reduced else "remove",
     )
+
+
+def check_carrier(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    """A fluid or mixture that holds magnesium is no order of it; it is told above the level from
+    which sources are looked for, and without a working kidney when its own name says magnesium
+    sulfate (ruling 150). Dialysis and haemofiltration fluid is the treatment."""
+    carrier = draft.identity.carrier
+    if carrier is None or carrier.name == "dialysis fluid":
+        return
+    result = context.chart.magnesium.result
+    limit = context.protocol.file.limit.high_card.value
+    value = result.value if result is not None and result.usable else None
+    if value is not None and result is not None and value > limit:
+        says = f"magnesium is {record(result.shown(), 40)}"
+    elif (
+        context.chart.kidney.id in ("R3", "R4")
+        and not context.chart.kidney.dialysis
+        and draft.identity.says_sulfate
+    ):
+        says = f"renal class {context.chart.kidney.id}: magnesium accumulates"
+    else:
+        return
+    yield met(context.protocol, "D21", f"{label(draft)} contains magnesium: {says}.", draft=draft)
 
 
 def check_pregnancy(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:

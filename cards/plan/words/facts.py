@@ -112,6 +112,33 @@ def _came_along(need: str, chart: Chart) -> bool:
     return values.get(need) is not None
 
 
+def _unsure(assessment: Assessment) -> list[Line]:
+    """What runs and may be magnesium, or holds some (rulings 137 and 150), and is not named as a
+    stop already."""
+    chart = assessment.chart
+    result = chart.magnesium.result
+    holding = assessment.stops.holding if assessment.patient_view else ()
+    said = {reference for stop in holding for reference in stop.finding.evidence}
+    unsure = [
+        order
+        for order in chart.medicines.unsure(result.collected if result else None)
+        if order.reference not in said
+    ]
+    lines = []
+    for title, found in (
+        ("Possible magnesium source", [o for o in unsure if o.identity.possible]),
+        (
+            "Medications that could not be identified",
+            [o for o in unsure if not o.identity.possible],
+        ),
+        ("Contains magnesium", chart.medicines.carriers),
+    ):
+        if found:
+            names = listed([record(order.label, 40) for order in found], 2)
+            lines.append(Line(f"{title}: {names}.", "foot", 1))
+    return lines
+
+
 def notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
     chart = assessment.chart
     lines: list[Line] = []
@@ -137,9 +164,7 @@ def notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
     if chart.magnesium.other_specimens and chart.magnesium.result is not None:
         kinds = listed([record(s.kind, 30) for s in chart.magnesium.other_specimens], 2)
         lines.append(Line(f"Not used: a magnesium of another specimen ({kinds}).", "foot", 2))
-    if chart.medicines.unresolved:
-        names = listed([record(label, 40) for label in chart.medicines.unresolved], 2)
-        lines.append(Line(f"Medications that could not be resolved: {names}.", "foot", 1))
+    lines += _unsure(assessment)
     for note in chart.notes:
         lines.append(Line(f"{record(note, 90)}.", "foot", 3))
     for relaxed in protocol.file.relaxed:
