@@ -18,7 +18,8 @@ from cards.chart.kidney import Kidney, Person, read_kidney
 from cards.chart.labs import Lab, Laboratory, Labs, collected_at
 from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
-from cards.evidence import Evidence, Gap
+from cards.chart.unread import unread_conditions, unread_medicines
+from cards.evidence import Evidence, Gap, Unread
 from cards.fhir.instant import age_span, read_instant
 from cards.fhir.resource import Coding, Resource, codings, reference_key, status_code
 from cards.orders import DraftOrder, Orders
@@ -62,6 +63,7 @@ class Chart(Struct, frozen=True, gc=False):
     labs_ordered: frozenset[str]
     fe_mg: Decimal | None
     gaps: tuple[Gap, ...]
+    unread_medicines: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
 
     def gap(self, need: str) -> Gap | None:
@@ -73,8 +75,15 @@ class Chart(Struct, frozen=True, gc=False):
 
 
 def medication_index(evidence: Evidence, orders: Orders) -> Mapping[str, Resource]:
-    """Medication resources by id, from the evidence and from among the drafts."""
-    return {m.id: m for m in evidence.of_type("Medication") if m.id} | {**orders.medications}
+    """Medications and Substances from the evidence and from among the drafts: by id, and by the
+    fullUrl under which each came."""
+    came = (*evidence.of_type("Medication"), *evidence.of_type("Substance"))
+    found = {m.id: m for m in came if m.id} | {**orders.medications}
+    if found:
+        types = ("Medication", "Substance")
+        named = evidence.places.named.items()
+        found = {url: r for url, r in named if r.resourceType in types} | found
+    return found
 
 
 def read_chart(
@@ -140,21 +149,16 @@ def read_chart(
         labs_ordered=_labs_ordered(evidence),
         fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
         gaps=_gaps(evidence),
+        unread_medicines=unread_medicines(evidence, medications, now),
         notes=tuple(note for note in (male_note,) if note),
     )
 
 
 def _gaps(evidence: Evidence) -> tuple[Gap, ...]:
-    """Needs not obtained, and those of which a part that a stop may hang on was unreadable."""
-    gaps = list(evidence.gaps.values())
-    names = {gap.need for gap in gaps}
-    for unread in evidence.unread:
-        if unread.need in ("conditions", "medications", "administrations") and (
-            unread.need not in names
-        ):
-            names.add(unread.need)
-            gaps.append(Gap(unread.need, f"{unread.resource} could not be read: {unread.reason}"))
-    return tuple(gaps)
+    """Needs not obtained; the conditions too when one that may be a stop could not be used."""
+    gaps = tuple(evidence.gaps.values())
+    unread = None if "conditions" in evidence.gaps else unread_conditions(evidence)
+    return gaps if unread is None else (*gaps, unread)
 
 
 def _setting(evidence: Evidence, orders: Orders) -> tuple[Resource | None, str, bool]:

@@ -3,82 +3,26 @@
 A need is *read* (resources, an empty Bundle) or *not obtained* (a Gap with its reason). Read
 and empty is a fact; not obtained is unknown (protocol section 0). Resources are indexed by
 type, code and subject, whatever prefetch key they came under; the key tells only which need
-was answered.
-
-``NEEDS`` is the one list from which the prefetch templates, the fallback searches and the
-replay filter derive.
+was answered. What is set aside (another subject, an unknown modifierExtension) is unread as well:
+whether that matters is judged where its need is read (ruling 145).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from cards import codes
 from cards.evidence.known import at, known_since
-from cards.fhir.resource import Resource, codings, name, reference_key
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing the logic reads.
-
-    ``labs`` are the lab concepts of an Observation need; ``query`` is the rest of the search;
-    ``single`` marks an instance read.
-    """
-
-    name: str
-    type: str
-    query: str = ""
-    labs: tuple[str, ...] = ()
-    single: bool = False
-
-    def template(self, site_codes: Sequence[tuple[str, str]] = ()) -> str:
-        """The prefetch template; ``site_codes`` are (system, code) a site maps to this need."""
-        if self.single:
-            token = "encounterId" if self.type == "Encounter" else "patientId"
-            return f"{self.type}/{{{{context.{token}}}}}"
-        query = f"{self.type}?patient={{{{context.patientId}}}}"
-        if self.labs:
-            loinc = [f"{codes.LOINC}|{c}" for lab in self.labs for c in codes.lab_codes(lab)]
-            query += "&code=" + ",".join([*loinc, *(f"{s}|{c}" for s, c in site_codes)])
-        return query + self.query
-
-
-def _labs(need: str, count: int, *labs: str) -> Need:
-    return Need(need, "Observation", f"&_sort=-date&_count={count}", labs)
-
-
-NEEDS: tuple[Need, ...] = (
-    Need("patient", "Patient", single=True),
-    _labs("magnesium", 20, "magnesium", "magnesium-whole-blood"),
-    _labs("potassium", 5, "potassium"),
-    _labs("calcium", 10, "calcium", "calcium-corrected", "calcium-ionized"),
-    _labs("albumin", 3, "albumin"),
-    _labs("creatinine", 20, "creatinine"),
-    _labs("egfr", 5, "egfr"),
-    _labs("weight", 5, "weight"),
-    _labs("qtc", 10, "qtc", "qt-uncorrected", "qrs-duration"),
-    Need("conditions", "Condition"),
-    Need("medications", "MedicationRequest", "&status=active,completed&_sort=-authoredon"),
-    Need("administrations", "MedicationAdministration", "&_sort=-effective-time&_count=100"),
-    Need("encounter", "Encounter", single=True),
-    Need("procedures", "Procedure", "&_sort=-date&_count=50"),
-    Need("allergies", "AllergyIntolerance"),
-    Need("laborders", "ServiceRequest", "&status=active"),
-    _labs("platelets", 3, "platelets"),
-    _labs("urine", 6, "urine-magnesium", "urine-creatinine"),
-    _labs("pregnancy", 2, "pregnancy-status"),
-)
-NEED: Mapping[str, Need] = MappingProxyType({need.name: need for need in NEEDS})
-_NEED_OF_LAB: Mapping[str, str] = MappingProxyType(
-    {lab: need.name for need in NEEDS for lab in need.labs}
-)
-_NEED_OF_TYPE: Mapping[str, str] = MappingProxyType(
-    {need.type: need.name for need in NEEDS if not need.labs}
-)
+from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE
+from cards.evidence.place import Places
+from cards.evidence.unrecognised import MOST_UNRECOGNISED, Unrecognised, unrecognised_result
+from cards.evidence.whose import ANOTHERS, Whose, read_whose
+from cards.fhir import read_codes, words_of
+from cards.fhir.resource import Resource, name
+from cards.fhir.version import as_r4
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +79,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One patient's resources, indexed; gaps by need; what was set aside and why."""
+    """One patient's resources, indexed; gaps by need; what was set aside and why.
+
+    ``places`` tells where references lead; ``unrecognised`` what came under codes that are not
+    known here.
+    """
 
     patient_id: str
     patient: Resource | None
@@ -145,6 +93,8 @@ class Evidence:
     unread: tuple[Unread, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     answered: tuple[Answered, ...] = ()
+    places: Places = field(default_factory=Places)
+    unrecognised: tuple[Unrecognised, ...] = ()
 
     def obtained(self, need: str) -> bool:
         return need not in self.gaps
@@ -186,26 +136,24 @@ class Evidence:
 class _Collector:
     patient_id: str
     site_labs: Mapping[tuple[str, str], str]
-    patient_urls: frozenset[str]
-    ours: str
+    whose: Whose
+    places: Places
     labs: dict[str, list[Resource]] = field(default_factory=dict)
     by_type: dict[str, list[Resource]] = field(default_factory=dict)
     seen: dict[tuple[str, str], Resource] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
+    unknown: list[Resource] = field(default_factory=list)
     patient: Resource | None = None
 
     def add(self, resource: Resource) -> None:
         type_ = resource.resourceType or ""
         who = resource.subject or resource.patient
-        if (
-            who is not None
-            and who.reference != self.ours
-            and type_ != "Patient"
-            and not self._is_ours(who.reference)
-        ):
-            self._set_other_aside(resource, who.reference)
-            return
+        if who is not None and type_ != "Patient":
+            another = self.whose.why_not(who)
+            if another is not None:
+                self._set_aside(resource, another)
+                return
         if resource.id:
             before = self.seen.setdefault((type_, resource.id), resource)
             if before is not resource:
@@ -216,8 +164,9 @@ class _Collector:
             self._add_patient(resource)
             return
         if len(resource.modifierExtension) > 2:  # more than "" or "[]"
-            self._set_modified_aside(resource)
+            self._set_aside(resource, "carries an unknown modifierExtension")
             return
+        resource = self.places.settled(as_r4(resource))
         if type_ != "Observation":
             self.by_type.setdefault(type_, []).append(resource)
             return
@@ -227,53 +176,40 @@ class _Collector:
         else:
             self._add_unknown(resource)
 
-    def _set_other_aside(self, resource: Resource, reference: str | None) -> None:
-        if reference_key(reference) is not None or (reference or "").startswith(("urn:", "#")):
-            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
-            return
-        # Nobody can tell whose it is: not used, and not lost in silence.
-        self.set_aside.append(SetAside(name(resource), "its subject cannot be read"))
-        if resource.resourceType == "Observation" and self._concept(resource) == "magnesium":
-            self.unread.append(
-                Unread("magnesium", name(resource), "its subject cannot be read", resource)
-            )
-
-    def _is_ours(self, reference: str | None) -> bool:
-        if reference is None:
-            return True
-        if reference.startswith("urn:"):
-            return reference in self.patient_urls
-        return reference_key(reference) == ("Patient", self.patient_id)
+    def _set_aside(self, resource: Resource, reason: str) -> None:
+        """Not used, and not lost in silence: a gap of the need that it would have served, where
+        it could matter (ruling 145). Of another's a gap is made where our key or our query was
+        answered with it (gather)."""
+        self.set_aside.append(SetAside(name(resource), reason))
+        need = self._need(resource) if reason != ANOTHERS else None
+        if need in _MISSED:
+            self.unread.append(Unread(need, name(resource), reason, resource))
 
     def _add_patient(self, resource: Resource) -> None:
         if resource.id == self.patient_id or resource.id is None:
             self.patient = self.patient or resource
-        else:
-            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
+        elif not self.whose.is_linked(resource.id):
+            self.set_aside.append(SetAside(name(resource), ANOTHERS))
 
     def _add_unknown(self, resource: Resource) -> None:
         if len(resource.component) > 2:
             self._add_panel(resource)
-        elif resource.code is None or not (codings(resource.code) or resource.code.text):
+        elif not (read_codes(resource.code) or words_of(resource.code)):
             # It may be any result, a magnesium too.
             self.unread.append(
                 Unread("magnesium", name(resource), "a result without a code", resource)
             )
+        else:
+            self.unknown.append(resource)
 
     def _concept(self, resource: Resource) -> str | None:
-        concept = resource.code
-        if concept is None:
-            return None
-        stated = concept.coding
-        for coding in stated if isinstance(stated, list) else codings(concept):
-            system, code = coding.system, coding.code
-            if not code or not system:
-                continue
-            lab = codes.lab_of(system, code)
-            if self.site_labs:
-                lab = self.site_labs.get((system.strip(), code.strip()), lab)
-            if lab is not None:
-                return lab
+        for code in read_codes(resource.code):
+            if code.system and code.code:
+                lab = codes.lab_of(code.system, code.code)
+                if self.site_labs:
+                    lab = self.site_labs.get((code.system, code.code), lab)
+                if lab is not None:
+                    return lab
         return None
 
     def _add_panel(self, resource: Resource) -> None:
@@ -282,21 +218,6 @@ class _Collector:
         if any(f'"{code}"'.encode() in raw for code in codes.lab_codes("magnesium")):
             self.unread.append(
                 Unread("magnesium", name(resource), "a result inside a panel is not read", resource)
-            )
-
-    def _set_modified_aside(self, resource: Resource) -> None:
-        self.set_aside.append(SetAside(name(resource), "carries an unknown modifierExtension"))
-        if resource.resourceType == "Condition" and any(
-            codes.condition_concepts(c.system or "", c.code or "") for c in codings(resource.code)
-        ):
-            # It may say the opposite of a stop condition, or add one: safer not to guess.
-            self.unread.append(
-                Unread(
-                    "conditions",
-                    name(resource),
-                    "its meaning is modified in an unknown way",
-                    resource,
-                )
             )
 
     def _conflict(self, resource: Resource) -> None:
@@ -315,8 +236,12 @@ class _Collector:
     def _need(self, resource: Resource) -> str | None:
         """The need a resource serves; None for an Observation that nobody asked for."""
         if resource.resourceType == "Observation":
-            return _NEED_OF_LAB.get(self._concept(resource) or "")
-        return _NEED_OF_TYPE.get(resource.resourceType or "", "patient")
+            return NEED_OF_LAB.get(self._concept(resource) or "")
+        return NEED_OF_TYPE.get(resource.resourceType or "", "patient")
+
+
+# Of these needs a single resource may decide: a result, an order that runs, a stop.
+_MISSED = frozenset({"magnesium", "conditions", "medications", "administrations", "procedures"})
 
 
 def _by_id(found: list[Resource]) -> tuple[Resource, ...]:
@@ -331,16 +256,18 @@ def collect(
     unread: Iterable[Unread] = (),
     *,
     site_labs: Mapping[tuple[str, str], str] = MappingProxyType({}),
-    patient_urls: frozenset[str] = frozenset(),
+    urls: Iterable[tuple[str, Resource]] = (),
     answered: Iterable[Answered] = (),
 ) -> Evidence:
     """Evidence of everything that came along, whichever need it answered.
 
-    ``site_labs`` maps a site's (system, code) to a lab concept; ``patient_urls`` are the
-    fullUrls under which the patient stands in a Bundle (``urn:uuid:`` subjects).
+    ``site_labs`` maps a site's (system, code) to a lab concept; ``urls`` are the fullUrls under
+    which resources stood in a Bundle: references lead to them, too.
     """
-    c = _Collector(patient_id, site_labs, patient_urls, f"Patient/{patient_id}")
-    for resource in resources:
+    came, known_as = tuple(resources), tuple(urls)
+    places = Places(came, known_as)
+    c = _Collector(patient_id, site_labs, read_whose(patient_id, came, known_as), places)
+    for resource in came:
         c.add(resource)
     return Evidence(
         patient_id=patient_id,
@@ -351,4 +278,8 @@ def collect(
         unread=tuple(sorted({*unread, *c.unread}, key=lambda u: (u.need, u.resource, u.reason))),
         set_aside=tuple(c.set_aside),
         answered=tuple(answered),
+        places=places,
+        unrecognised=tuple(dict.fromkeys(unrecognised_result(r) for r in c.unknown))[
+            :MOST_UNRECOGNISED
+        ],
     )

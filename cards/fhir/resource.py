@@ -28,11 +28,13 @@ class Coding(Struct, frozen=True, gc=False):
 class CodeableConcept(Struct, frozen=True, gc=False):
     coding: list[Coding] | Coding | None = None
     text: str | None = None
+    concept: CodeableConcept | None = None  # R5: a CodeableReference in its place
 
 
 class Reference(Struct, frozen=True, gc=False):
     reference: str | None = None
     display: str | None = None
+    identifier: Raw = NOTHING
 
 
 class RawQuantity(Struct, frozen=True, gc=False):
@@ -126,8 +128,16 @@ class Annotation(Struct, frozen=True, gc=False):
 
 
 class Link(Struct, frozen=True, gc=False):
+    """``Bundle.link``, and ``Patient.link``: another record of the same person."""
+
     relation: str | None = None
     url: str | None = None
+    type: str | None = None
+    other: Reference | None = None
+
+
+class Issue(Struct, frozen=True, gc=False):
+    severity: str | None = None
 
 
 class Resource(Struct, frozen=True, gc=False):
@@ -136,10 +146,12 @@ class Resource(Struct, frozen=True, gc=False):
     status: str | None = None
     modifierExtension: Raw = NOTHING
     contained: list[Resource] | None = None
+    identifier: Raw = NOTHING
     # who, when
     subject: Reference | None = None
     patient: Reference | None = None
     encounter: Reference | None = None
+    context: Reference | None = None  # STU3: its encounter
     effectiveDateTime: str | None = None
     effectiveInstant: str | None = None
     effectivePeriod: Period | None = None
@@ -157,6 +169,7 @@ class Resource(Struct, frozen=True, gc=False):
     referenceRange: list[ReferenceRange] | ReferenceRange | None = None
     specimen: Reference | list[Reference] | None = None
     note: list[Annotation] | Annotation | None = None
+    comment: str | None = None  # STU3: its note
     component: Raw = NOTHING
     clinicalStatus: CodeableConcept | str | None = None
     verificationStatus: CodeableConcept | str | None = None
@@ -164,6 +177,7 @@ class Resource(Struct, frozen=True, gc=False):
     onsetPeriod: Period | None = None
     recordedDate: str | None = None
     assertedDate: str | None = None
+    dateRecorded: str | None = None  # DSTU2
     abatementDateTime: str | None = None
     abatementPeriod: Period | None = None
     abatementAge: Raw = NOTHING
@@ -185,13 +199,25 @@ class Resource(Struct, frozen=True, gc=False):
     dosage: Dosage | list[Dosage] | None = None
     reasonCode: list[CodeableConcept] | CodeableConcept | None = None
     request: Reference | None = None
+    # the time of an administration in R5, and in later versions
+    occurenceDateTime: str | None = None
+    occurencePeriod: Period | None = None
+    occurenceTiming: Timing | None = None
+    occurrenceDateTime: str | None = None
+    occurrencePeriod: Period | None = None
+    occurrenceTiming: Timing | None = None
     ingredient: list[Ingredient] | Ingredient | None = None
     # Encounter
     class_: Coding | list[CodeableConcept] | None = msgspec.field(name="class", default=None)
     period: Period | None = None
+    actualPeriod: Period | None = None  # R5
+    # OperationOutcome; Bundle.issues (R5) is one
+    issue: list[Issue] | Issue | None = None
+    issues: Resource | None = None
     # Bundle, and the CDS Hooks 1.0 prefetch wrapper {response, resource}
     entry: list[Entry] | None = None
-    link: list[Link] | None = None
+    link: list[Link] | Link | None = None
+    total: Raw = NOTHING
     resource: Resource | None = None
 
 

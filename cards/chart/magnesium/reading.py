@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cards.chart.labs import Laboratory
-from cards.chart.magnesium.candidate import newest_first, unread
+from cards.chart.labs import Laboratory, collected_at
+from cards.chart.magnesium.candidate import IGNORED, Candidate, newest_first, unread
 from cards.chart.magnesium.judge import guard_edta, judge
 from cards.chart.magnesium.measure import measure
 from cards.chart.magnesium.result import MagnesiumReading, UnreadResult
-from cards.evidence import Evidence
+from cards.evidence import Evidence, Unread
 from cards.fhir.resource import name
 from cards.protocol import Protocol
 
@@ -30,13 +30,13 @@ def read_magnesium(
     found = newest_first(evidence.lab("magnesium"))
     future = [name(c.resource) for c in found if c.when > latest]
     candidates = found[len(future) :]
-    lost = [u for u in evidence.unread if u.need == "magnesium"]
+    lost = [u for u in evidence.unread if u.need == "magnesium" and not _is_void(u)]
     unreadable = [unread(c) for c in candidates if not c.read]
-    unreadable += [UnreadResult(u.resource, u.reason) for u in lost]
+    unreadable += [UnreadResult(u.resource, u.reason, _collected(u)) for u in lost]
     result = None
     deciding = next((c for c in candidates if c.read), None)
     if deciding is not None:
-        newer = bool(lost) or candidates[0] is not deciding
+        newer = candidates[0] is not deciding or any(_may_be_newer(u, deciding) for u in lost)
         result = measure(deciding, protocol)
         result = judge(result, deciding, evidence, newer, now - age)
         result = guard_edta(
@@ -49,3 +49,18 @@ def read_magnesium(
         tuple(future),
         name(whole[0]) if whole and not candidates else None,
     )
+
+
+def _is_void(lost: Unread) -> bool:
+    """One that would not have counted either: cancelled, entered in error."""
+    return lost.source is not None and lost.source.status in IGNORED
+
+
+def _collected(lost: Unread) -> datetime | None:
+    instant = collected_at(lost.source) if lost.source is not None else None
+    return instant.start if instant is not None else None
+
+
+def _may_be_newer(lost: Unread, deciding: Candidate) -> bool:
+    when = _collected(lost)
+    return when is None or deciding.collected is None or when >= deciding.collected
