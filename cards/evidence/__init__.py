@@ -3,7 +3,7 @@
 from cards.evidence.evidence import Answered, Evidence, Gap, SetAside, Unread, collect
 from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE, NEEDS, Need
 from cards.evidence.place import Places
-from cards.evidence.unrecognised import MOST_UNRECOGNISED, Unrecognised
+from cards.evidence.unrecognised import MOST_UNRECOGNISED, Unrecognised, each_once
 from cards.evidence.whose import Whose, read_whose
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Unrecognised",
     "Whose",
     "collect",
+    "each_once",
     "read_whose",
 ]

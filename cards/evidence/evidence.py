@@ -18,9 +18,9 @@ from cards import codes
 from cards.evidence.known import at, known_since
 from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE
 from cards.evidence.place import Places
-from cards.evidence.unrecognised import MOST_UNRECOGNISED, Unrecognised, unrecognised_result
+from cards.evidence.unrecognised import Unrecognised, each_once, unrecognised_result
 from cards.evidence.whose import ANOTHERS, Whose, read_whose
-from cards.fhir import read_codes, words_of
+from cards.fhir import read_codes, sent_codes, words_of
 from cards.fhir.resource import Resource, name
 from cards.fhir.version import as_r4
 
@@ -81,8 +81,7 @@ class Answered:
 class Evidence:
     """One patient's resources, indexed; gaps by need; what was set aside and why.
 
-    ``places`` tells where references lead; ``unrecognised`` what came under codes that are not
-    known here.
+    ``places`` tells where references lead; ``unknown`` are results of no code known here.
     """
 
     patient_id: str
@@ -94,7 +93,12 @@ class Evidence:
     set_aside: tuple[SetAside, ...] = ()
     answered: tuple[Answered, ...] = ()
     places: Places = field(default_factory=Places)
-    unrecognised: tuple[Unrecognised, ...] = ()
+    unknown: tuple[Resource, ...] = ()
+
+    @property
+    def unrecognised(self) -> tuple[Unrecognised, ...]:
+        """What came under codes that are not known here, for those who map them."""
+        return each_once(unrecognised_result(resource) for resource in self.unknown)
 
     def obtained(self, need: str) -> bool:
         return need not in self.gaps
@@ -149,7 +153,7 @@ class _Collector:
     def add(self, resource: Resource) -> None:
         type_ = resource.resourceType or ""
         who = resource.subject or resource.patient
-        if who is not None and type_ != "Patient":
+        if who is not None and who.reference != self.whose.plain and type_ != "Patient":
             another = self.whose.why_not(who)
             if another is not None:
                 self._set_aside(resource, another)
@@ -166,7 +170,15 @@ class _Collector:
         if len(resource.modifierExtension) > 2:  # more than "" or "[]"
             self._set_aside(resource, "carries an unknown modifierExtension")
             return
-        resource = self.places.settled(as_r4(resource))
+        where = resource.encounter
+        if not (
+            type_ == "Observation"  # most of a record, and nearly all of them plain
+            and resource.context is None
+            and resource.comment is None
+            and resource.specimen is None
+            and (where is None or (where.reference or "").startswith("Encounter/"))
+        ):
+            resource = self.places.settled(as_r4(resource))
         if type_ != "Observation":
             self.by_type.setdefault(type_, []).append(resource)
             return
@@ -203,13 +215,12 @@ class _Collector:
             self.unknown.append(resource)
 
     def _concept(self, resource: Resource) -> str | None:
-        for code in read_codes(resource.code):
-            if code.system and code.code:
-                lab = codes.lab_of(code.system, code.code)
-                if self.site_labs:
-                    lab = self.site_labs.get((code.system, code.code), lab)
-                if lab is not None:
-                    return lab
+        for system, code in sent_codes(resource.code) if resource.code is not None else ():
+            lab = codes.lab_of(system, code)
+            if self.site_labs:
+                lab = self.site_labs.get((codes.system_of(system), code.strip()), lab)
+            if lab is not None:
+                return lab
         return None
 
     def _add_panel(self, resource: Resource) -> None:
@@ -279,7 +290,5 @@ def collect(
         set_aside=tuple(c.set_aside),
         answered=tuple(answered),
         places=places,
-        unrecognised=tuple(dict.fromkeys(unrecognised_result(r) for r in c.unknown))[
-            :MOST_UNRECOGNISED
-        ],
+        unknown=tuple(c.unknown),
     )

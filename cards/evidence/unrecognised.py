@@ -6,6 +6,8 @@ not of a patient; its text may all the same hold a name, and is the service's to
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Literal
 
 from msgspec import Struct
@@ -27,6 +29,11 @@ class Unrecognised(Struct, frozen=True, gc=False):
     code: str = ""
     text: str = ""
     unit: str = ""
+
+
+def each_once(found: Iterable[Unrecognised]) -> tuple[Unrecognised, ...]:
+    """Each kind of thing once, in order, and no more than MOST_UNRECOGNISED."""
+    return tuple(islice(dict.fromkeys(found), MOST_UNRECOGNISED))
 
 
 def unrecognised_result(resource: Resource) -> Unrecognised:

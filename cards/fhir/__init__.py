@@ -4,7 +4,7 @@ What a concept says (`concept`) and where a reference leads (`reference`) is rea
 other module opens their elements.
 """
 
-from cards.fhir.concept import Code, read_codes, status_of, words_of
+from cards.fhir.concept import Code, read_codes, sent_codes, status_of, words_of
 from cards.fhir.reference import Target, read_reference
 
-__all__ = ["Code", "Target", "read_codes", "read_reference", "status_of", "words_of"]
+__all__ = ["Code", "Target", "read_codes", "read_reference", "sent_codes", "status_of", "words_of"]

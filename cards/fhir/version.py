@@ -22,6 +22,7 @@ _SAME = (("performedDateTime", "performedPeriod"),)  # two shapes of one element
 
 def as_r4(resource: Resource) -> Resource:
     """The resource, each element of another version's place moved to that of R4."""
+    code = resource.code
     changed: dict[str, Any] = {}
     for type_, elsewhere, place in _PLACES:
         if type_ and type_ != resource.resourceType:
@@ -31,7 +32,6 @@ def as_r4(resource: Resource) -> Resource:
             changed[place] = value
     if resource.comment is not None and resource.note is None:
         changed["note"] = Annotation(text=resource.comment)
-    code = resource.code
     if code is not None and code.concept is not None and code.coding is None and code.text is None:
         changed["code"] = code.concept
     return replace(resource, **changed) if changed else resource

@@ -25,7 +25,7 @@ def mended(body: bytes) -> bytes:
             body.decode()  # msgspec does not look into the strings it skips
         except UnicodeDecodeError:
             body = body.decode(errors="replace").encode()
-    if b"\\ud" in body or b"\\uD" in body:
+    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
         body = _ESCAPE.sub(_whole, body)
     return body
 

@@ -86,7 +86,8 @@ def gather(
                 if another is not None:
                     gaps[need.name] = another
     entries = [entry for under_key in found.values() for entry in under_key]
-    entries = [_with_id(e) for e in (*entries, *request.beside_drafts, *fetches.medications)]
+    entries += (*request.beside_drafts, *fetches.medications)
+    entries = [e if e.resource is None or e.resource.id else _with_id(e) for e in entries]
     evidence = collect(
         request.patient_id,
         [e.resource for e in entries if e.resource is not None],

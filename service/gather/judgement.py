@@ -47,23 +47,40 @@ def fault_of(need: Need, value: Resource, entries: Iterable[Entry]) -> str | Non
 
     ``entries`` are the resources in it. Whose they are is judged by ``anothers``.
     """
-    if _says_error(value):
-        return ERROR
-    found = [e.resource for e in entries if e.resource is not None]
+    if value.resourceType == "OperationOutcome":
+        return ERROR  # whatever it says, it stands where an answer belongs
+    types = {e.resource.resourceType for e in entries if e.resource is not None}
     if value.resourceType == "Bundle" or value.entry is not None:
-        if any(_is_hollow(entry) for entry in _every(value)):
+        hollow = False
+        for resource in _every(value):
+            type_ = None if resource is None else resource.resourceType
+            if type_ == "OperationOutcome" and _is_grave(resource):
+                return ERROR
+            hollow = hollow or (type_ is None and (resource is None or _is_empty(resource)))
+        if value.issues is not None and _is_grave(value.issues):
+            return ERROR
+        if hollow:
             return HOLLOW
-        if not found and _counts(value):
+        if not types and bytes(value.total) not in (b"", b"null", b"0"):
             return UNLISTED
-    return _wrong_type(need, {r.resourceType or "?" for r in found})
+    return _wrong_type(need, {type_ or "?" for type_ in types})
 
 
 def anothers(need: Need, entries: Iterable[Entry], whose: Whose) -> str | None:
     """Why an answer is not about our patient alone, in words: what was not sent is unknown then,
     and what was sent may be what should have been ours (ruling 145)."""
-    resources = (e.resource for e in entries)
-    others = (r for r in resources if r and r.resourceType == need.type and _is_anothers(r, whose))
-    return ANOTHER if next(others, None) is not None else None
+    for entry in entries:
+        resource = entry.resource
+        if resource is None or resource.resourceType != need.type:
+            continue
+        if need.type == "Patient":
+            if resource.id is not None and not whose.is_linked(resource.id):
+                return ANOTHER
+            continue
+        who = resource.subject or resource.patient
+        if who is not None and who.reference != whose.plain and whose.why_not(who) == ANOTHERS:
+            return ANOTHER
+    return None
 
 
 def next_page(value: Resource) -> str | None:
@@ -71,44 +88,23 @@ def next_page(value: Resource) -> str | None:
     return next((link.url or "" for link in many(value.link) if link.relation == "next"), None)
 
 
-def _is_anothers(resource: Resource, whose: Whose) -> bool:
-    if resource.resourceType == "Patient":
-        return resource.id is not None and not whose.is_linked(resource.id)
-    who = resource.subject or resource.patient
-    return who is not None and whose.why_not(who) == ANOTHERS
-
-
-def _says_error(value: Resource) -> bool:
-    if value.resourceType == "OperationOutcome":
-        return True  # whatever it says, it stands where an answer belongs
-    outcomes = [e.resource for e in _every(value) if e.resource is not None]
-    found = [r for r in outcomes if r.resourceType == "OperationOutcome"]
-    if value.issues is not None:
-        found.append(value.issues)
-    return any(
-        (issue.severity or "").strip().lower() in _GRAVE
-        for outcome in found
-        for issue in many(outcome.issue) or [Issue()]
-    )
-
-
-def _every(value: Resource) -> Iterator[Entry]:
-    """Every entry, those of Bundles in the Bundle (a batch answer) too."""
+def _every(value: Resource) -> Iterator[Resource | None]:
+    """What every entry holds, those of Bundles in the Bundle (a batch answer) too."""
     for entry in value.entry or ():
-        yield entry
-        if entry.resource is not None and entry.resource.entry is not None:
-            yield from _every(entry.resource)
+        resource = entry.resource
+        yield resource
+        if resource is not None and resource.entry is not None:
+            yield from _every(resource)
 
 
-def _is_hollow(entry: Entry) -> bool:
-    resource = entry.resource
-    return resource is None or (
-        resource.resourceType is None and resource.id is None and resource.entry is None
-    )
+def _is_grave(outcome: Resource | None) -> bool:
+    """Whether an outcome says that something went wrong; one that says nothing does."""
+    issues = many(outcome.issue) if outcome is not None else []
+    return any((i.severity or "").strip().lower() in _GRAVE for i in issues or [Issue()])
 
 
-def _counts(value: Resource) -> bool:
-    return bytes(value.total) not in (b"", b"null", b"0")
+def _is_empty(resource: Resource) -> bool:
+    return resource.id is None and resource.entry is None and resource.code is None
 
 
 def _wrong_type(need: Need, types: set[str]) -> str | None:
