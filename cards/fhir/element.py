@@ -161,7 +161,8 @@ class _Reader:
     ) -> Any:
         sent = [item for item in value if item is not None]
         if several is not None:
-            return [self._value(item, several.item_type, path, depth) for item in sent]
+            found = (self._value(item, several.item_type, path, depth) for item in sent)
+            return [item for item in found if item is not None]
         if len(sent) > 1 or (sent and isinstance(sent[0], list)):
             raise _Broken(path)
         return self._value(sent[0], shape, path, depth) if sent else None
