@@ -78,7 +78,8 @@ def entries_of(value: Resource | None) -> list[Entry]:
         resource = entry.resource
         if resource is None or resource.resourceType == "OperationOutcome":
             continue  # no part of the record; what they mean is judged (service.gather.judgement)
-        if resource.entry is not None:  # a batch answer: Bundles in a Bundle
+        if resource.entry is not None or resource.resourceType == "Bundle":
+            # a batch answer: Bundles in a Bundle
             found += entries_of(resource)
         else:
             found.append(entry)
