@@ -118,7 +118,10 @@ def may_fall_silent(name: str, row: Row, before: Json) -> bool:
     laxative (ruling 52) is not said when nobody can read it: section 0 names no card for that."""
     hint = row.hook != "patient-view" and all(c["indicator"] == "info" for c in before["cards"])
     laxative = "MilkOfMagnesia" in row.inputs or "laxative" in row.id
-    return name.startswith("conditions") or hint or (laxative and row.hook != "patient-view")
+    beside = "warfarin" in row.id  # D15 rests on an order of another drug
+    return (
+        name.startswith("conditions") or hint or (row.hook != "patient-view" and laxative) or beside
+    )
 
 
 def _is_oral(shorthand: str) -> bool:

@@ -113,7 +113,9 @@ def _leads_far(reference: Reference | None) -> bool:
     if reference is None:
         return False
     text = reference.reference
-    return ":" in text if text else len(reference.identifier) > 0
+    if not text:
+        return len(reference.identifier) > 0
+    return ":" in text or text[0].isspace()
 
 
 def identifiers(raw: Raw) -> Iterator[tuple[str, str]]:

@@ -49,7 +49,8 @@ def _references(spell: Callable[[str], str]) -> Change:
         if isinstance(text, str) and re.fullmatch(r"[A-Z][A-Za-z]+/[^/]+", text):
             found["reference"] = spell(text)
 
-    return everywhere(change)
+    # A draft is read by itself, its references with the identity of its drug.
+    return everywhere(change, with_drafts=False)
 
 
 def _identifier_subject(request: Json) -> Json:

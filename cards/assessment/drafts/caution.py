@@ -45,6 +45,8 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
         since = medicines.oral_since(collected) if result else ()
         if since:
             reason = f"running: {record(since[0].label, 40)}"
+        else:
+            yield from _perhaps_treated(draft, context)
     if reason is not None:
         yield met(
             context.protocol,
