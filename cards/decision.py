@@ -9,7 +9,7 @@ from cards.assessment import Assessment, Finding, assess
 from cards.card import response_json
 from cards.chart import Chart, read_chart
 from cards.chart.chart import medication_index
-from cards.evidence import Evidence
+from cards.evidence import Evidence, Unrecognised
 from cards.orders import Orders, read_drafts, relevant
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
@@ -41,6 +41,12 @@ class Decision:
     @property
     def worst(self) -> Indicator | None:
         return self.plan.indicator if self.plan is not None else None
+
+    @property
+    def unrecognised(self) -> tuple[Unrecognised, ...]:
+        """What came under codes, names and units that are not known here, for those who map
+        them; bounded."""
+        return self.assessment.chart.unrecognised
 
     def response(self, page: str | None = None) -> bytes:
         """The CDS Hooks response as JSON; its cards link to the protocol's ``page`` if given."""

@@ -73,7 +73,7 @@ def test_decide_moves_a_fixture_to_the_present() -> None:
         (b'{"hook": "order-review"}', "expected a request for"),
         (b"[" * 99_999, "nested too deeply"),
         (body(request(prefetch={})), "HTTP 412"),
-        (body(request(prefetch={"patient": patient("p2")})), "HTTP 400"),
+        (body(request(prefetch={"patient": patient("p2")})), "HTTP 412"),
     ],
 )
 def test_decide_says_what_is_wrong(file: Path, content: bytes, words: str) -> None:

@@ -442,7 +442,7 @@ def test_an_error_in_a_result_is_a_gap(severities: list[str], record: Record) ->
 
 
 def test_one_bad_entry_is_unread_and_the_rest_counts(record: Record) -> None:
-    record.held["magnesium"] = bundle(magnesium(), magnesium(1, 3, status=5))
+    record.held["magnesium"] = bundle(magnesium(), magnesium(1, 3, status={}))
     evidence = record.ask(bare())
     assert not evidence.gaps
     assert len(evidence.lab("magnesium")) == 1

@@ -125,7 +125,7 @@ FAULTS: dict[str, Fault] = {
     "redirect to itself": Fault(status(302, "Location: ?x"), "the record sent us on, and on again"),
     "invalid JSON": Fault(sends(reply(b'{"resourceType": "Bundle", entry: []}')), UNREADABLE),
     "no JSON": Fault(sends(reply(b"<Bundle xmlns='http://hl7.org/fhir'/>")), UNREADABLE),
-    "not UTF-8": Fault(sends(reply(b'{"resourceType":"Bundle","x":"\xff"}')), UNREADABLE),
+    "not UTF-8, nor JSON": Fault(sends(reply(b'{"resourceType":"Bundle\xff}')), UNREADABLE),
     "nothing": Fault(sends(reply(b"")), UNREADABLE),
     "a list": Fault(sends(reply(b"[]")), UNREADABLE),
     "null": Fault(sends(reply(b"null")), UNREADABLE),

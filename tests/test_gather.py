@@ -168,7 +168,7 @@ def test_keys_of_the_clients_own_are_evidence_but_answer_no_need() -> None:
 
 
 def test_one_bad_entry_is_unread_and_no_gap() -> None:
-    evidence = under("magnesium", bundle(magnesium(), magnesium(1, 3, status=5)))
+    evidence = under("magnesium", bundle(magnesium(), magnesium(1, 3, status={})))
     assert not evidence.gaps
     assert [lost.need for lost in evidence.unread] == ["magnesium"]
 
@@ -361,12 +361,23 @@ def test_an_id_cannot_end_the_path_or_begin_a_parameter(id_: str) -> None:
     assert len({w.query.count("&") for w in server.asked if w.need.name == "conditions"}) == 1
 
 
-def test_another_patients_results_that_were_sent_are_set_aside() -> None:
-    """Ruling 1: not used, counted and named. From the server itself they are a gap (test_ehr)."""
-    evidence = under("magnesium", bundle(magnesium(subject={"reference": "Patient/p2"})))
+def test_another_patients_results_that_were_sent_are_set_aside_and_a_gap() -> None:
+    """Rulings 1 and 145: not used, named; and nobody looked for our patient alone."""
+    theirs = magnesium(2.0, 1, id="theirs", subject={"reference": "Patient/p2"})
+    for sent in (bundle(theirs), bundle(theirs, magnesium())):
+        evidence = under("magnesium", sent)
+        assert reason(evidence, "magnesium") == "the record answered with another patient's data"
+        assert "theirs" not in [r.id for r in evidence.lab("magnesium")]
+        assert [s.reason for s in evidence.set_aside] == ["belongs to another patient"]
+
+
+def test_another_patients_results_under_a_key_of_the_clients_own_are_set_aside() -> None:
+    value = request()
+    value["prefetch"]["mine"] = bundle(magnesium(2, 1, id="x", subject={"reference": "Patient/2"}))
+    evidence = gathered(value)
     assert not evidence.gaps
-    assert not evidence.lab("magnesium")
-    assert [s.reason for s in evidence.set_aside] == ["belongs to another patient"]
+    assert not evidence.unread
+    assert [s.resource for s in evidence.set_aside] == ["Observation/x"]
 
 
 # --- Medications referred to --------------------------------------------------------------

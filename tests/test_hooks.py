@@ -15,6 +15,7 @@ from service.cdshooks.prefetch import entries_of
 from service.cdshooks.request import SERVICES, HookRequest, read_hook
 from service.cdshooks.schema import explain
 from service.errors import BadRequest, UnknownService
+from service.gather import next_page
 from tests.contract.shapes import (
     SERVICE,
     Json,
@@ -157,9 +158,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "not JSON",
     ),
     "trailing text": (body(request()) + b"x", "not JSON"),
-    "latin-1": ('{"hook": "é"}'.encode("latin-1"), "not UTF-8"),
-    "lone surrogate": (body(request()).replace(b'"p1"', b'"\\ud800"'), "not JSON"),
-    "utf-16": ('{"hook": "x"}'.encode("utf-16"), "not UTF-8"),
+    "utf-16": ('{"hook": "x"}'.encode("utf-16"), "not JSON"),
     "a list": ([], "(body): expected object"),
     "null": (None, "(body): expected object"),
     "empty object": ({}, "(body): missing: hook, hookInstance, context"),
@@ -191,14 +190,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "authorization with a null server": (
         request(fhirAuthorization={"access_token": "t"}, fhirServer=None),
         "/fhirServer: expected string",
-    ),
-    "another patient under patient": (
-        changed(request(), "prefetch/patient", patient("p2")),
-        "/prefetch/patient: is not the Patient of context.patientId",
-    ),
-    "another patient in a 1.0 wrapper": (
-        changed(request(), "prefetch/patient", {"response": {}, "resource": patient("p2")}),
-        "/prefetch/patient: is not the Patient of context.patientId",
     ),
     "nested too deeply": (
         body(request()).replace(
@@ -287,7 +278,7 @@ def test_no_value_of_the_request_stands_in_an_error() -> None:
 
 
 def test_a_bad_entry_is_unread_and_the_rest_count() -> None:
-    bad = magnesium(1.3, 9, status=["final"])
+    bad = magnesium(1.3, 9, status=["final", "amended"])
     hook = read(
         changed(request(), "prefetch/magnesium", bundle(magnesium(), bad, magnesium(2, 30)))
     )
@@ -301,22 +292,21 @@ def test_a_bad_entry_is_unread_and_the_rest_count() -> None:
 @pytest.mark.parametrize(
     ("key", "bad", "need"),
     [
-        ("labs", lab("2823-3", 3, "mmol/L", effectiveDateTime=5), "potassium"),
-        ("magnesium", lab("2823-3", 3, "mmol/L", effectiveDateTime=5), "potassium"),
-        ("labs", {"resourceType": "Observation", "code": "19123-9"}, "magnesium"),
+        ("labs", lab("2823-3", 3, "mmol/L", effectiveDateTime={}), "potassium"),
+        ("magnesium", lab("2823-3", 3, "mmol/L", effectiveDateTime={}), "potassium"),
+        ("labs", {"resourceType": "Observation", "code": [[{"code": "19123-9"}]]}, "magnesium"),
         ("labs", {"resourceType": "Observation", "code": 5}, "magnesium"),
-        ("labs", {"resourceType": 5, "code": {"coding": [{"code": "19123-9"}]}}, "magnesium"),
+        ("labs", {"resourceType": {}, "code": {"coding": [{"code": "19123-9"}]}}, "magnesium"),
         ("calcium", {"resourceType": "Observation", "code": 5}, "calcium"),
-        ("conditions", {"resourceType": "Condition", "id": 5}, "conditions"),
-        ("mine", {"resourceType": "Condition", "id": 5}, "conditions"),
+        ("conditions", {"resourceType": "Condition", "id": {}}, "conditions"),
+        ("mine", {"resourceType": "Condition", "id": {}}, "conditions"),
         ("medications", {"resourceType": "Medication", "code": 5}, "medications"),
-        ("magnesium", {"resourceType": "Specimen", "status": 5}, "magnesium"),
+        ("magnesium", {"resourceType": "Specimen", "condition": 5}, "magnesium"),
         ("conditions", 7, "conditions"),
-        ("conditions", {"fullUrl": 7}, "conditions"),
     ],
 )
 def test_the_need_a_lost_resource_would_serve(key: str, bad: Any, need: str) -> None:
-    entry = bad if bad == {"fullUrl": 7} or not isinstance(bad, dict) else {"resource": bad}
+    entry = {"resource": bad} if isinstance(bad, dict) else bad
     value = {"resourceType": "Bundle", "entry": [{"resource": magnesium()}, entry]}
     hook = read(request(prefetch={"patient": patient(), key: value}))
     assert [lost.need for lost in hook.unread] == [need]
@@ -324,19 +314,19 @@ def test_the_need_a_lost_resource_would_serve(key: str, bad: Any, need: str) -> 
 
 
 def test_a_lost_resource_that_the_logic_never_reads_is_not_missed() -> None:
-    value = bundle({"resourceType": "Practitioner", "id": 5})
+    value = bundle({"resourceType": "Practitioner", "code": 5})
     assert not read(changed(request(), "prefetch/mine", value)).unread
 
 
 def test_an_unreadable_patient_of_the_right_id_still_stands_for_the_patient() -> None:
-    hook = read(changed(request(), "prefetch/patient", patient() | {"birthDate": 1966}))
+    hook = read(changed(request(), "prefetch/patient", patient() | {"birthDate": {"year": 1966}}))
     assert [lost.need for lost in hook.unread] == ["patient"]
     (stub,) = resources(hook, "patient")
     assert (stub.resourceType, stub.id, stub.birthDate) == ("Patient", "p1", None)
 
 
 def test_a_bad_resource_in_a_10_wrapper_is_unread() -> None:
-    value = {"response": {"status": "200"}, "resource": bundle(magnesium(), magnesium(1, 3, id=4))}
+    value = {"response": {"status": "200"}, "resource": bundle(magnesium(), magnesium(1, 3, id={}))}
     hook = read(changed(request(), "prefetch/magnesium", value))
     assert len(hook.unread) == 1
     assert len(resources(hook, "magnesium")) == 1
@@ -350,10 +340,10 @@ def test_a_value_that_is_no_resource_is_refused_by_key(value: Any) -> None:
 
 
 def test_an_unreadable_link_may_be_the_next_page() -> None:
-    value = bundle(magnesium(), magnesium(1, 3, id=4), link={"relation": "next"})
+    value = bundle(magnesium(), magnesium(1, 3, id={}), link=["next"])
     read_value = read(changed(request(), "prefetch/magnesium", value)).prefetch["magnesium"]
     assert read_value is not None
-    assert [link.relation for link in read_value.link or ()] == ["next"]
+    assert next_page(read_value) == ""
 
 
 # --- msgspec and the schema are honest about each other ------------------------------------
@@ -401,8 +391,8 @@ def test_what_the_schema_accepts_is_read_and_what_is_refused_is_explained(
     try:
         read_hook(data, "magnesium-order-select")
     except BadRequest as error:
-        # The schema explains, or it is one of the three rules that no schema can state.
-        known = ("expected the id of a Patient", "another subject", "is not the Patient")
+        # The schema explains, or it is one of the two rules that no schema can state.
+        known = ("expected the id of a Patient", "another subject")
         assert wrong or any(words in str(error) for words in known)  # noqa: PT017
         assert all(issue.pointer is not None for issue in error.issues)  # noqa: PT017
     else:

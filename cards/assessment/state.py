@@ -169,6 +169,9 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     words = protocol.file.wording
     labels = listed([record(o.label, 40) for o in sources], 2)
     active = f" Active: {labels}." if sources else ""
+    unread = chart.unread_medicines
+    if unread:
+        active += f" Not read, and may be magnesium: {record(unread[0].resource, 60)}."
     verify = " Verify the unit." if result.verify_high else ""
     if result.acts_as == "toxic":
         says = f"{words.high.text} {words.toxic.text}{verify}{active}"
@@ -179,7 +182,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
             labs=("magnesium", "creatinine"),
             evidence=(result.source,),
         )
-    if not sources and value <= limit.high_card.value:
+    if not sources and not unread and value <= limit.high_card.value:
         return None
     rule = "high-source" if sources and not stale else "high"
     return met(

@@ -73,7 +73,7 @@ def read_stops(
         *_running(chart, life, protocol),
         _result(chart, protocol),
         _ambulatory(chart, flags, protocol),
-        *_unknown(chart, protocol),
+        *_unknown(chart, life),
         *_unsure(chart, session, life),
     ]
     return Stops(tuple(asked))
@@ -260,8 +260,9 @@ def _ambulatory(chart: Chart, flags: Flags, protocol: Protocol) -> StopFinding:
     return _stop("H11", reason, protocol)
 
 
-def _unknown(chart: Chart, protocol: Protocol) -> list[StopFinding]:
-    """What was not obtained and therefore blocks (protocol section 0)."""
+def _unknown(chart: Chart, life: bool) -> list[StopFinding]:
+    """What was not obtained, or came and could not be used, and therefore blocks (protocol
+    section 0, ruling 145)."""
     found: list[StopFinding] = []
 
     def unknown(id_: str, says: str, heading: str, blocks: Blocks) -> None:
@@ -292,6 +293,15 @@ def _unknown(chart: Chart, protocol: Protocol) -> list[StopFinding]:
             f"check for running magnesium (orders: {record(medications.reason, 90)}).",
             "orders could not be read",
             "parenteral",
+        )
+    if chart.unread_medicines and not life:
+        first = chart.unread_medicines[0]
+        unknown(
+            "medicine-unread",
+            f"{record(first.resource, 60)} could not be read ({record(first.reason, 90)}): is it "
+            "magnesium, running or given? Check the administration record.",
+            "a medication that may be magnesium could not be read",
+            "all",
         )
     return found
 

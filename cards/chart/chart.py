@@ -20,8 +20,8 @@ from cards.chart.labs import FINAL, Lab, Laboratory, Labs, collected_at
 from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
 from cards.chart.suspected import Suspected
-from cards.evidence import Evidence, Gap
-from cards.evidence.results import sent_code
+from cards.chart.unread import unread_conditions, unread_medicines
+from cards.evidence import Evidence, Gap, Unread, Unrecognised, each_once
 from cards.fhir import read_codes, status_of, words_of
 from cards.fhir.instant import age_span, read_instant
 from cards.fhir.resource import Resource
@@ -67,7 +67,8 @@ class Chart(Struct, frozen=True, gc=False):
     fe_mg: Decimal | None
     gaps: tuple[Gap, ...]
     suspected: tuple[Suspected, ...] = ()
-    unrecognised: tuple[str, ...] = ()
+    unrecognised: tuple[Unrecognised, ...] = ()
+    unread_medicines: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
 
     def gap(self, need: str) -> Gap | None:
@@ -79,9 +80,15 @@ class Chart(Struct, frozen=True, gc=False):
 
 
 def medication_index(evidence: Evidence, orders: Orders) -> Mapping[str, Resource]:
-    """Medications and Substances by id, from the evidence and from among the drafts."""
-    found = (*evidence.of_type("Substance"), *evidence.of_type("Medication"))
-    return {m.id: m for m in found if m.id} | {**orders.medications}
+    """Medications and Substances from the evidence and from among the drafts: by id, and by the
+    fullUrl under which each came."""
+    came = (*evidence.of_type("Medication"), *evidence.of_type("Substance"))
+    found = {m.id: m for m in came if m.id} | {**orders.medications}
+    if found:
+        types = ("Medication", "Substance")
+        named = evidence.places.named.items()
+        found = {url: r for url, r in named if r.resourceType in types} | found
+    return found
 
 
 def read_chart(
@@ -148,25 +155,17 @@ def read_chart(
         fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
         gaps=(*_gaps(evidence), *_lab_gaps(labs, evidence, now, age)),
         suspected=_suspected(conditions, sex),
-        unrecognised=(
-            *conditions.unrecognised,
-            *(sent_code(resource) for resource in evidence.unrecognised),
-        ),
+        unrecognised=each_once((*evidence.unrecognised, *conditions.unrecognised)),
+        unread_medicines=unread_medicines(evidence, medications, now),
         notes=tuple(note for note in (male_note,) if note),
     )
 
 
 def _gaps(evidence: Evidence) -> tuple[Gap, ...]:
-    """Needs not obtained, and those of which a part that a stop may hang on was unreadable."""
-    gaps = list(evidence.gaps.values())
-    names = {gap.need for gap in gaps}
-    for unread in evidence.unread:
-        if unread.need in ("conditions", "medications", "administrations") and (
-            unread.need not in names
-        ):
-            names.add(unread.need)
-            gaps.append(Gap(unread.need, f"{unread.resource} could not be read: {unread.reason}"))
-    return tuple(gaps)
+    """Needs not obtained; the conditions too when one that may be a stop could not be used."""
+    gaps = tuple(evidence.gaps.values())
+    unread = None if "conditions" in evidence.gaps else unread_conditions(evidence)
+    return gaps if unread is None else (*gaps, unread)
 
 
 def _lab_gaps(labs: Laboratory, evidence: Evidence, now: datetime, age: timedelta) -> Iterator[Gap]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from cards import codes
 from cards.chart.encounter import Stay
 from cards.chart.suspected import INFARCTION, Suspected, read_suspected
-from cards.evidence import Evidence
+from cards.evidence import Evidence, Unrecognised, unrecognised_as
 from cards.fhir import read_codes, status_of, words_of
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import Resource, name
@@ -55,7 +55,7 @@ class Conditions(Struct, frozen=True, gc=False):
 
     facts: Mapping[str, tuple[ConditionFact, ...]]
     suspected: tuple[Suspected, ...] = ()
-    unrecognised: tuple[str, ...] = ()
+    unrecognised: tuple[Unrecognised, ...] = ()
 
     def event(self, *concepts: str) -> ConditionFact | None:
         """A current event of one of the concepts."""
@@ -105,7 +105,7 @@ def read_conditions(
     """The Conditions of the evidence; refuted ones never count."""
     facts: dict[str, list[ConditionFact]] = {}
     suspected: list[Suspected] = []
-    unrecognised: list[str] = []
+    unrecognised: list[Unrecognised] = []
     for resource in evidence.of_type("Condition"):
         verification = status_of(resource.verificationStatus, codes.CONDITION_VERIFICATION)
         if verification in UNTRUE:
@@ -119,7 +119,7 @@ def read_conditions(
             words = words_of(resource.code)
             found = read_suspected(words, name(resource))
             if found is None:
-                unrecognised.append(_unknown(resource, words))
+                unrecognised.append(unrecognised_as("condition", resource.code))
             elif found.group != INFARCTION or _may_be_now(resource, stay, now, protocol):
                 suspected.append(found)
             continue
@@ -166,13 +166,6 @@ def _meaning(resource: Resource) -> tuple[frozenset[str], str]:
 
 
 _LONGEST = 200  # a card shows less
-
-
-def _unknown(resource: Resource, words: tuple[str, ...]) -> str:
-    """How an unknown condition was sent: its code and system, else its words."""
-    code = next((c for c in read_codes(resource.code) if c.code), None)
-    said = f"{code.system}|{code.code}" if code is not None else next(iter(words), "no code")
-    return said[:_LONGEST]
 
 
 def _abated(resource: Resource) -> bool:

@@ -1,8 +1,9 @@
 """Which drugs an order's text names: whole words of a list, read in one pass.
 
 The list is `cards/codes/codes.toml` [drug] and the names of `cards/codes/international.csv`. Spaces
-and hyphens may be left out or put in, accents too. The bare word "magnesium" is no drug (esomeprazole magnesium
-is a proton pump inhibitor); a text that holds it and nothing of the list is "possibly" one.
+and hyphens may be left out or put in, accents too. The bare word "magnesium" is no
+drug (esomeprazole magnesium is a proton pump inhibitor); a text that holds it and nothing of the
+list is "possibly" one.
 """
 
 from __future__ import annotations

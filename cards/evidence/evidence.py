@@ -3,21 +3,21 @@
 A need is *read* (resources, an empty Bundle) or *not obtained* (a Gap with its reason). Read
 and empty is a fact; not obtained is unknown (protocol section 0). Resources are indexed by
 type, code and subject, whatever prefetch key they came under; the key tells only which need
-was answered.
-
-``NEEDS`` is the one list from which the prefetch templates, the fallback searches and the
-replay filter derive.
+was answered. What is set aside (another subject, an unknown modifierExtension) is unread as well:
+whether that matters is judged where its need is read (ruling 145).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from cards import codes
 from cards.evidence.known import at, known_since
+from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE
+from cards.evidence.place import Places
 from cards.evidence.results import (
     OtherSpecimen,
     concept_of,
@@ -25,68 +25,11 @@ from cards.evidence.results import (
     settle_specimens,
     unreadable_magnesium,
 )
+from cards.evidence.unrecognised import Unrecognised, each_once, unrecognised_result
+from cards.evidence.whose import ANOTHERS, Whose, read_whose
 from cards.fhir import read_codes, words_of
-from cards.fhir.resource import Resource, name, reference_key
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing the logic reads.
-
-    ``labs`` are the lab concepts of an Observation need; ``query`` is the rest of the search;
-    ``single`` marks an instance read.
-    """
-
-    name: str
-    type: str
-    query: str = ""
-    labs: tuple[str, ...] = ()
-    single: bool = False
-
-    def template(self, site_codes: Sequence[tuple[str, str]] = ()) -> str:
-        """The prefetch template; ``site_codes`` are (system, code) a site maps to this need."""
-        if self.single:
-            token = "encounterId" if self.type == "Encounter" else "patientId"
-            return f"{self.type}/{{{{context.{token}}}}}"
-        query = f"{self.type}?patient={{{{context.patientId}}}}"
-        if self.labs:
-            loinc = [f"{codes.LOINC}|{c}" for lab in self.labs for c in codes.lab_codes(lab)]
-            query += "&code=" + ",".join([*loinc, *(f"{s}|{c}" for s, c in site_codes)])
-        return query + self.query
-
-
-def _labs(need: str, count: int, *labs: str) -> Need:
-    return Need(need, "Observation", f"&_sort=-date&_count={count}", labs)
-
-
-NEEDS: tuple[Need, ...] = (
-    Need("patient", "Patient", single=True),
-    _labs("magnesium", 20, "magnesium", "magnesium-whole-blood"),
-    _labs("potassium", 5, "potassium"),
-    _labs("calcium", 10, "calcium", "calcium-corrected", "calcium-ionized"),
-    _labs("albumin", 3, "albumin"),
-    _labs("creatinine", 20, "creatinine"),
-    _labs("egfr", 5, "egfr"),
-    _labs("weight", 5, "weight"),
-    _labs("qtc", 10, "qtc", "qt-uncorrected", "qrs-duration"),
-    Need("conditions", "Condition"),
-    Need("medications", "MedicationRequest", "&status=active,completed&_sort=-authoredon"),
-    Need("administrations", "MedicationAdministration", "&_sort=-effective-time&_count=100"),
-    Need("encounter", "Encounter", single=True),
-    Need("procedures", "Procedure", "&_sort=-date&_count=50"),
-    Need("allergies", "AllergyIntolerance"),
-    Need("laborders", "ServiceRequest", "&status=active"),
-    _labs("platelets", 3, "platelets"),
-    _labs("urine", 6, "urine-magnesium", "urine-creatinine"),
-    _labs("pregnancy", 2, "pregnancy-status"),
-)
-NEED: Mapping[str, Need] = MappingProxyType({need.name: need for need in NEEDS})
-_NEED_OF_LAB: Mapping[str, str] = MappingProxyType(
-    {lab: need.name for need in NEEDS for lab in need.labs}
-)
-_NEED_OF_TYPE: Mapping[str, str] = MappingProxyType(
-    {need.type: need.name for need in NEEDS if not need.labs}
-)
+from cards.fhir.resource import Resource, name
+from cards.fhir.version import as_r4
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +88,8 @@ class Answered:
 class Evidence:
     """One patient's resources, indexed; gaps by need; what was set aside and why.
 
-    ``other_specimens`` are magnesium results that are none of blood; ``unrecognised`` results
-    of which no code is known here and no name matters.
+    ``places`` tells where references lead; ``other_specimens`` are magnesium results that are
+    none of blood; ``unknown`` are results of no code known here whose name does not matter.
     """
 
     patient_id: str
@@ -158,7 +101,13 @@ class Evidence:
     set_aside: tuple[SetAside, ...] = ()
     answered: tuple[Answered, ...] = ()
     other_specimens: tuple[OtherSpecimen, ...] = ()
-    unrecognised: tuple[Resource, ...] = ()
+    places: Places = field(default_factory=Places)
+    unknown: tuple[Resource, ...] = ()
+
+    @property
+    def unrecognised(self) -> tuple[Unrecognised, ...]:
+        """What came under codes that are not known here, for those who map them."""
+        return each_once(unrecognised_result(resource) for resource in self.unknown)
 
     def obtained(self, need: str) -> bool:
         return need not in self.gaps
@@ -200,8 +149,8 @@ class Evidence:
 class _Collector:
     patient_id: str
     site_labs: Mapping[tuple[str, str], str]
-    patient_urls: frozenset[str]
-    ours: str
+    whose: Whose
+    places: Places
     labs: dict[str, list[Resource]] = field(default_factory=dict)
     by_type: dict[str, list[Resource]] = field(default_factory=dict)
     seen: dict[tuple[str, str], Resource] = field(default_factory=dict)
@@ -213,14 +162,11 @@ class _Collector:
     def add(self, resource: Resource) -> None:
         type_ = resource.resourceType or ""
         who = resource.subject or resource.patient
-        if (
-            who is not None
-            and who.reference != self.ours
-            and type_ != "Patient"
-            and not self._is_ours(who.reference)
-        ):
-            self._set_other_aside(resource, who.reference)
-            return
+        if who is not None and who.reference != self.whose.plain and type_ != "Patient":
+            another = self.whose.why_not(who)
+            if another is not None:
+                self._set_aside(resource, another)
+                return
         if resource.id:
             before = self.seen.setdefault((type_, resource.id), resource)
             if before is not resource:
@@ -231,8 +177,17 @@ class _Collector:
             self._add_patient(resource)
             return
         if len(resource.modifierExtension) > 2:  # more than "" or "[]"
-            self._set_modified_aside(resource)
+            self._set_aside(resource, "carries an unknown modifierExtension")
             return
+        where = resource.encounter
+        if not (
+            type_ == "Observation"  # most of a record, and nearly all of them plain
+            and resource.context is None
+            and resource.comment is None
+            and resource.specimen is None
+            and (where is None or (where.reference or "").startswith("Encounter/"))
+        ):
+            resource = self.places.settled(as_r4(resource))
         if type_ != "Observation":
             self.by_type.setdefault(type_, []).append(resource)
             return
@@ -242,29 +197,20 @@ class _Collector:
         else:
             self._add_unknown(resource)
 
-    def _set_other_aside(self, resource: Resource, reference: str | None) -> None:
-        if reference_key(reference) is not None or (reference or "").startswith(("urn:", "#")):
-            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
-            return
-        # Nobody can tell whose it is: not used, and not lost in silence.
-        self.set_aside.append(SetAside(name(resource), "its subject cannot be read"))
-        if resource.resourceType == "Observation" and self._concept(resource) == "magnesium":
-            self.unread.append(
-                Unread("magnesium", name(resource), "its subject cannot be read", resource)
-            )
-
-    def _is_ours(self, reference: str | None) -> bool:
-        if reference is None:
-            return True
-        if reference.startswith("urn:"):
-            return reference in self.patient_urls
-        return reference_key(reference) == ("Patient", self.patient_id)
+    def _set_aside(self, resource: Resource, reason: str) -> None:
+        """Not used, and not lost in silence: a gap of the need that it would have served, where
+        it could matter (ruling 145). Of another's a gap is made where our key or our query was
+        answered with it (gather)."""
+        self.set_aside.append(SetAside(name(resource), reason))
+        need = self._need(resource) if reason != ANOTHERS else None
+        if need in _MISSED:
+            self.unread.append(Unread(need, name(resource), reason, resource))
 
     def _add_patient(self, resource: Resource) -> None:
         if resource.id == self.patient_id or resource.id is None:
             self.patient = self.patient or resource
-        else:
-            self.set_aside.append(SetAside(name(resource), "belongs to another patient"))
+        elif not self.whose.is_linked(resource.id):
+            self.set_aside.append(SetAside(name(resource), ANOTHERS))
 
     def _add_unknown(self, resource: Resource) -> None:
         if len(resource.component) > 2:
@@ -288,21 +234,6 @@ class _Collector:
                 Unread("magnesium", name(resource), "a result inside a panel is not read", resource)
             )
 
-    def _set_modified_aside(self, resource: Resource) -> None:
-        self.set_aside.append(SetAside(name(resource), "carries an unknown modifierExtension"))
-        if resource.resourceType == "Condition" and any(
-            codes.condition_concepts(c.system, c.code) for c in read_codes(resource.code)
-        ):
-            # It may say the opposite of a stop condition, or add one: safer not to guess.
-            self.unread.append(
-                Unread(
-                    "conditions",
-                    name(resource),
-                    "its meaning is modified in an unknown way",
-                    resource,
-                )
-            )
-
     def _conflict(self, resource: Resource) -> None:
         """The same id twice with different content: neither is believed."""
         type_ = resource.resourceType or ""
@@ -319,8 +250,12 @@ class _Collector:
     def _need(self, resource: Resource) -> str | None:
         """The need a resource serves; None for an Observation that nobody asked for."""
         if resource.resourceType == "Observation":
-            return _NEED_OF_LAB.get(self._concept(resource) or "")
-        return _NEED_OF_TYPE.get(resource.resourceType or "", "patient")
+            return NEED_OF_LAB.get(self._concept(resource) or "")
+        return NEED_OF_TYPE.get(resource.resourceType or "", "patient")
+
+
+# Of these needs a single resource may decide: a result, an order that runs, a stop.
+_MISSED = frozenset({"magnesium", "conditions", "medications", "administrations", "procedures"})
 
 
 def _by_id(found: list[Resource]) -> tuple[Resource, ...]:
@@ -335,19 +270,20 @@ def collect(
     unread: Iterable[Unread] = (),
     *,
     site_labs: Mapping[tuple[str, str], str] = MappingProxyType({}),
-    patient_urls: frozenset[str] = frozenset(),
+    urls: Iterable[tuple[str, Resource]] = (),
     answered: Iterable[Answered] = (),
     keyed: Iterable[Resource] = (),
 ) -> Evidence:
     """Evidence of everything that came along, whichever need it answered.
 
-    ``keyed`` are the Observations among them that came in answer to the magnesium query.
-
-    ``site_labs`` maps a site's (system, code) to a lab concept; ``patient_urls`` are the
-    fullUrls under which the patient stands in a Bundle (``urn:uuid:`` subjects).
+    ``site_labs`` maps a site's (system, code) to a lab concept; ``urls`` are the fullUrls under
+    which resources stood in a Bundle: references lead to them, too. ``keyed`` are the
+    Observations among them that came in answer to the magnesium query.
     """
-    c = _Collector(patient_id, site_labs, patient_urls, f"Patient/{patient_id}")
-    for resource in resources:
+    came, known_as = tuple(resources), tuple(urls)
+    places = Places(came, known_as)
+    c = _Collector(patient_id, site_labs, read_whose(patient_id, came, known_as), places)
+    for resource in came:
         c.add(resource)
     labs, left = settle_specimens(c.labs, c.by_type.get("Specimen", ()))
     c.set_aside += [SetAside(name(resource), f"is of {kind}") for _, resource, kind in left]
@@ -368,5 +304,6 @@ def collect(
         other_specimens=tuple(
             OtherSpecimen(name(r), kind) for lab, r, kind in left if lab == "magnesium"
         ),
-        unrecognised=tuple(r for r in c.unknown if id(r) not in lost_ids),
+        places=places,
+        unknown=tuple(r for r in c.unknown if id(r) not in lost_ids),
     )

@@ -12,8 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cards import codes
-from cards.fhir import Target, not_blood, read_codes, read_origin, words_of
-from cards.fhir.resource import Resource, codings
+from cards.fhir import Target, not_blood, read_codes, read_origin, sent_codes, words_of
+from cards.fhir.resource import Resource
 
 # What comes from the patient's blood; a weight or an interval has no specimen.
 _OF_BLOOD = frozenset(
@@ -40,20 +40,13 @@ class OtherSpecimen(Struct, frozen=True, gc=False):
 
 def concept_of(resource: Resource, site_labs: Mapping[tuple[str, str], str]) -> str | None:
     """The laboratory concept of an Observation by any of its codings; None when none is known."""
-    concept = resource.code
-    if concept is None:
-        return None
-    stated = concept.coding
-    for coding in stated if isinstance(stated, list) else codings(concept):
-        system, code = coding.system, coding.code
-        if not code:
-            continue
+    for system, code, display in sent_codes(resource.code):
         if not system:
-            lab = codes.named_lab(code, coding.display or "")
+            lab = codes.named_lab(code, display)
         else:
             lab = codes.lab_of(system, code)
             if site_labs:
-                lab = site_labs.get((system.strip(), code.strip()), lab)
+                lab = site_labs.get((codes.system_of(system), code.strip()), lab)
         if lab is not None:
             return lab
     return None

@@ -5,7 +5,7 @@ result's specimen (`specimen`); no other module opens their
 elements.
 """
 
-from cards.fhir.concept import Code, read_codes, status_of, words_of
+from cards.fhir.concept import Code, read_codes, sent_codes, status_of, words_of
 from cards.fhir.reference import Target, read_reference
 from cards.fhir.specimen import Handling, Origin, not_blood, read_handling, read_origin
 
@@ -19,6 +19,7 @@ __all__ = [
     "read_handling",
     "read_origin",
     "read_reference",
+    "sent_codes",
     "status_of",
     "words_of",
 ]

@@ -30,6 +30,16 @@ def read_codes(value: Spoken) -> tuple[Code, ...]:
     return tuple(_codes(value))
 
 
+def sent_codes(concept: CodeableConcept | None) -> list[tuple[str, str, str]]:
+    """(system, code, display) of the codings that hold a code, as they were sent: what is asked of
+    every single result of a record, where ``read_codes`` would cost more than the answer."""
+    stated = concept.coding if concept is not None else None
+    if stated is None:
+        return []
+    several = stated if isinstance(stated, list) else [stated]
+    return [(c.system or "", c.code, c.display or "") for c in several if c.code]
+
+
 def words_of(value: Spoken) -> tuple[str, ...]:
     """The words of a concept: its text, then the displays of its codings; none of them empty."""
     texts = [part.text for part in _parts(value) if isinstance(part, CodeableConcept)]

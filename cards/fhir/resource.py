@@ -28,11 +28,13 @@ class Coding(Struct, frozen=True, gc=False):
 class CodeableConcept(Struct, frozen=True, gc=False):
     coding: list[Coding] | Coding | None = None
     text: str | None = None
+    concept: CodeableConcept | None = None  # R5: a CodeableReference in its place
 
 
 class Reference(Struct, frozen=True, gc=False):
     reference: str | None = None
     display: str | None = None
+    identifier: Raw = NOTHING
 
 
 class RawQuantity(Struct, frozen=True, gc=False):
@@ -146,8 +148,16 @@ class Annotation(Struct, frozen=True, gc=False):
 
 
 class Link(Struct, frozen=True, gc=False):
+    """``Bundle.link``, and ``Patient.link``: another record of the same person."""
+
     relation: str | None = None
     url: str | None = None
+    type: str | None = None
+    other: Reference | None = None
+
+
+class Issue(Struct, frozen=True, gc=False):
+    severity: str | None = None
 
 
 class EncounterClass(Struct, frozen=True, gc=False):
@@ -166,10 +176,12 @@ class Resource(Struct, frozen=True, gc=False):
     status: str | None = None
     modifierExtension: Raw = NOTHING
     contained: list[Resource] | None = None
+    identifier: Raw = NOTHING
     # who, when
     subject: Reference | None = None
     patient: Reference | None = None
     encounter: Reference | None = None
+    context: Reference | None = None  # STU3: its encounter
     effectiveDateTime: str | None = None
     effectiveInstant: str | None = None
     effectivePeriod: Period | None = None
@@ -187,6 +199,7 @@ class Resource(Struct, frozen=True, gc=False):
     referenceRange: list[ReferenceRange] | ReferenceRange | None = None
     specimen: Reference | list[Reference] | None = None
     note: list[Annotation] | Annotation | None = None
+    comment: str | None = None  # STU3: its note
     component: Raw = NOTHING
     clinicalStatus: CodeableConcept | str | None = None
     verificationStatus: CodeableConcept | str | None = None
@@ -194,6 +207,7 @@ class Resource(Struct, frozen=True, gc=False):
     onsetPeriod: Period | None = None
     recordedDate: str | None = None
     assertedDate: str | None = None
+    dateRecorded: str | None = None  # DSTU2
     abatementDateTime: str | None = None
     abatementPeriod: Period | None = None
     abatementAge: Raw = NOTHING
@@ -230,9 +244,14 @@ class Resource(Struct, frozen=True, gc=False):
         name="class", default=None
     )
     period: Period | None = None
+    actualPeriod: Period | None = None  # R5
+    # OperationOutcome; Bundle.issues (R5) is one
+    issue: list[Issue] | Issue | None = None
+    issues: Resource | None = None
     # Bundle, and the CDS Hooks 1.0 prefetch wrapper {response, resource}
     entry: list[Entry] | None = None
-    link: list[Link] | None = None
+    link: list[Link] | Link | None = None
+    total: Raw = NOTHING
     resource: Resource | None = None
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from cards import codes
 from cards.codes import SHIPPED, Formulary
+from cards.fhir.element import read_parts
 from cards.fhir.resource import Resource, codings
 from cards.orders.identity import identify
 from cards.orders.order import DraftOrder
@@ -102,7 +103,6 @@ def read_drafts(
 
 
 _DECODER = msgspec.json.Decoder(Resource)
-_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # Without these a draft cannot be judged; any other element may be lost without harm.
 _NEEDED = frozenset(
     {
@@ -119,22 +119,11 @@ def _decode(raw: bytes) -> tuple[Resource, str | None]:
         return _DECODER.decode(raw), None
     except msgspec.ValidationError:
         pass
-    try:
-        parts = _PARTS.decode(raw)
-    except msgspec.ValidationError:
+    parts = read_parts(raw)
+    if parts is None:
         return Resource(), "the order is not a FHIR resource"
-    kept = {key: value for key, value in parts.items() if _is_sound(key, value)}
-    lost = sorted(key for key in parts if key not in kept and key in _NEEDED)
-    problem = f"its {lost[0]} breaks FHIR's types" if lost else None
-    return _DECODER.decode(msgspec.json.encode(kept)), problem
-
-
-def _is_sound(key: str, value: msgspec.Raw) -> bool:
-    try:
-        _DECODER.decode(msgspec.json.encode({key: value}))
-    except msgspec.ValidationError:
-        return False
-    return True
+    lost = sorted(element for path in parts.lost if (element := path.split(".")[0]) in _NEEDED)
+    return parts.resource, f"its {lost[0]} breaks FHIR's types" if lost else None
 
 
 def selected(orders: Orders, drafts: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:

@@ -2,14 +2,13 @@
 
 Normally it is decoded with the whole request, in one pass (service.cdshooks.request). This
 module opens its values, and takes it apart when something in it broke the types: each value,
-then each Bundle entry by itself, so that one bad entry is an ``Unread`` with its reason
-and everything else still counts.
+then each Bundle entry by itself, then the elements of that entry (cards.fhir.element), so that
+what is broken and read is an ``Unread`` with its reason and everything else still counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,7 +16,9 @@ from msgspec import Raw, Struct
 
 from cards import codes
 from cards.evidence import NEED, NEEDS, Unread
-from cards.fhir.resource import NOTHING, CodeableConcept, Entry, Link, Resource, codings, name
+from cards.fhir import read_codes
+from cards.fhir.element import Parts, read_parts
+from cards.fhir.resource import NOTHING, Entry, Link, Resource, name
 
 _NEED_OF_LAB = {lab: need.name for need in NEEDS for lab in need.labs}
 _NEED_OF_TYPE = {need.type: need.name for need in NEEDS if not need.labs}
@@ -28,26 +29,20 @@ _MAGNESIUM = tuple(
 )
 
 
-class _Typed(Struct, frozen=True, gc=False):
-    resourceType: str | None = None
-
-
-class _Named(Struct, frozen=True, gc=False):
-    id: str | None = None
-
-
-class _Coded(Struct, frozen=True, gc=False):
-    code: CodeableConcept | None = None
-
-
 class _Bundle(Struct, frozen=True, gc=False):
     resourceType: str | None = None
     entry: list[Raw] | None = None
     link: Raw = NOTHING
+    total: Raw = NOTHING
+    issues: Raw = NOTHING
 
 
 class _BundleEntry(Struct, frozen=True, gc=False):
     fullUrl: str | None = None
+    resource: Raw = NOTHING
+
+
+class _Holder(Struct, frozen=True, gc=False):
     resource: Raw = NOTHING
 
 
@@ -56,14 +51,12 @@ class _Wrapper(Struct, frozen=True, gc=False):
     resource: Raw = NOTHING
 
 
-_typed = msgspec.json.Decoder(_Typed)
-_named = msgspec.json.Decoder(_Named)
-_coded = msgspec.json.Decoder(_Coded)
 _resource = msgspec.json.Decoder(Resource)
 _bundle = msgspec.json.Decoder(_Bundle)
 _bundle_entry = msgspec.json.Decoder(_BundleEntry)
+_holder = msgspec.json.Decoder(_Holder)
 _wrapper = msgspec.json.Decoder(_Wrapper)
-_links = msgspec.json.Decoder(list[Link] | None)
+_links = msgspec.json.Decoder(list[Link] | Link | None)
 
 
 def unwrapped(value: Resource | None) -> Resource | None:
@@ -83,9 +76,10 @@ def entries_of(value: Resource | None) -> list[Entry]:
     found: list[Entry] = []
     for entry in value.entry or ():
         resource = entry.resource
-        if resource is None:
-            continue
-        if resource.entry is not None:  # a batch answer: Bundles in a Bundle
+        if resource is None or resource.resourceType == "OperationOutcome":
+            continue  # no part of the record; what they mean is judged (service.gather.judgement)
+        if resource.entry is not None or resource.resourceType == "Bundle":
+            # a batch answer: Bundles in a Bundle
             found += entries_of(resource)
         else:
             found.append(entry)
@@ -120,8 +114,8 @@ class Prefetch:
     def _read(self, key: str, raw: Raw) -> Resource | None:
         try:
             return _resource.decode(raw)
-        except msgspec.DecodeError as error:
-            reason = error
+        except msgspec.DecodeError:
+            pass
         try:
             bundle = _bundle.decode(raw)
             if bundle.entry is not None:
@@ -131,17 +125,18 @@ class Prefetch:
                 return self._read(key, wrapper.resource)
         except msgspec.DecodeError:
             pass
-        return self._lose(key, raw, reason)
+        return self._read_parts(key, raw)
 
     def _read_bundle(self, key: str, bundle: _Bundle) -> Resource:
         entries = []
         for raw in bundle.entry or ():
             try:
-                entry = _bundle_entry.decode(raw)
-            except msgspec.DecodeError as error:
-                self._lose(key, raw, error)
+                entry = _entry_of(raw)
+            except msgspec.DecodeError:
+                self._read_parts(key, raw)  # no entry at all
                 continue
             if len(entry.resource) == 0 or bytes(entry.resource) == b"null":
+                entries.append(Entry(fullUrl=entry.fullUrl))
                 continue
             resource = self._read(key, entry.resource)
             if resource is not None:
@@ -151,17 +146,40 @@ class Prefetch:
             link = _links.decode(bundle.link) if len(bundle.link) > 0 else None
         except msgspec.DecodeError:
             link = [Link(relation="next")]
-        return Resource(resourceType="Bundle", entry=entries, link=link)
+        issues = None
+        if len(bundle.issues) > 0 and bytes(bundle.issues) != b"null":
+            # One that cannot be read has no severity, and counts as an error.
+            issues = self._read(key, bundle.issues) or Resource(resourceType="OperationOutcome")
+        return Resource(
+            resourceType="Bundle", entry=entries, link=link, total=bundle.total, issues=issues
+        )
 
-    def _lose(self, key: str, raw: Raw, error: Exception) -> Resource | None:
-        """Accounts for a resource that cannot be read; the stub of our Patient if it is that."""
-        stub = _stub(raw)
-        need = _need_of(key, stub.resourceType, raw)
+    def _read_parts(self, key: str, raw: Raw) -> Resource | None:
+        """A resource that breaks FHIR's types, when nothing is lost that is read of its type.
+
+        What is lost is accounted for; our Patient, and what tells of errors, are kept as far
+        as they could be read.
+        """
+        parts = read_parts(raw) or Parts(Resource(), ("it",))
+        resource = parts.resource
+        if not parts.lost:
+            return resource
+        kept = resource.resourceType in ("Bundle", "OperationOutcome")
+        need = None if kept else _need_of(key, resource, raw)
         if need is not None:
-            # msgspec says what it expected, what kind it got and where; it quotes no value.
-            self.unread.append(Unread(need, name(stub), f"could not be read: {error}"))
-        is_ours = stub.resourceType == "Patient" and stub.id == self.patient_id
-        return stub if is_ours else None
+            reason = f"its {parts.lost[0]} could not be read"
+            if parts.lost[0] == "it":
+                reason = "it is not a FHIR resource"
+            self.unread.append(Unread(need, name(resource), reason, resource))
+        is_ours = resource.resourceType == "Patient" and resource.id == self.patient_id
+        return resource if kept or is_ours else None
+
+
+def _entry_of(raw: Raw) -> _BundleEntry:
+    try:
+        return _bundle_entry.decode(raw)
+    except msgspec.ValidationError:  # a fullUrl that is none leads nowhere
+        return _BundleEntry(resource=_holder.decode(raw).resource)
 
 
 def read_apart(raw: Mapping[str, Raw], patient_id: str) -> Prefetch:
@@ -172,25 +190,13 @@ def read_apart(raw: Mapping[str, Raw], patient_id: str) -> Prefetch:
     return prefetch
 
 
-def _stub(raw: Raw) -> Resource:
-    """Type and id of a resource of which nothing else can be read."""
-    type_ = id_ = None
-    with suppress(msgspec.DecodeError):
-        type_ = _typed.decode(raw).resourceType
-    with suppress(msgspec.DecodeError):
-        id_ = _named.decode(raw).id
-    return Resource(resourceType=type_, id=id_)
-
-
-def _need_of(key: str, type_: str | None, raw: Raw) -> str | None:
+def _need_of(key: str, lost: Resource, raw: Raw) -> str | None:
     """The need that a lost resource would have served; None when the logic never reads it."""
-    if type_ not in (None, "Observation"):
-        return _NEED_OF_TYPE.get(type_)
-    code = None
-    with suppress(msgspec.DecodeError):
-        code = _coded.decode(raw).code
-    for coding in codings(code):
-        lab = codes.lab_concept(coding.code or "") if codes.is_loinc(coding.system or "") else None
+    if lost.resourceType not in (None, "Observation"):
+        return _NEED_OF_TYPE.get(lost.resourceType)
+    stated = read_codes(lost.code)
+    for code in stated:
+        lab = codes.lab_of(code.system, code.code)
         if lab is not None:
             return _NEED_OF_LAB.get(lab)
     if any(code in bytes(raw) for code in _MAGNESIUM):
@@ -198,4 +204,4 @@ def _need_of(key: str, type_: str | None, raw: Raw) -> str | None:
     if key in NEED:
         return key
     # Under a key of the client's own, a result whose code cannot be read may be anything.
-    return "magnesium" if type_ == "Observation" and code is None else None
+    return "magnesium" if lost.resourceType == "Observation" and not stated else None

@@ -15,9 +15,12 @@ from typing import NoReturn
 import msgspec
 from msgspec import Raw, Struct
 
-from cards.evidence import Unread
-from cards.fhir.resource import NOTHING, Entry, Reference, Resource, reference_key
+from cards.evidence import Unread, Whose, read_whose
+from cards.fhir import read_reference
+from cards.fhir.element import read_parts
+from cards.fhir.resource import NOTHING, Entry, Reference, Resource
 from cards.orders import Orders
+from service.cdshooks.character import mended
 from service.cdshooks.prefetch import entries_of, read_apart
 from service.cdshooks.schema import explain
 from service.errors import BadRequest, UnknownService
@@ -95,7 +98,6 @@ class _Draft(Struct, frozen=True, gc=False):
 _request = msgspec.json.Decoder(_Request)
 _raw_request = msgspec.json.Decoder(_RawRequest)
 _draft = msgspec.json.Decoder(_Draft)
-_resource = msgspec.json.Decoder(Resource)
 
 
 # --- what the rest of the service sees ------------------------------------------------------
@@ -144,16 +146,13 @@ def read_hook(body: bytes, service_id: str) -> HookRequest:
 
     Raises UnknownService (404) for a service that is not ours and BadRequest (400) for
     malformed JSON, another service's hook, a missing hookInstance, context or patientId,
-    fhirAuthorization without fhirServer, another patient under the key ``patient``, or draft
-    orders of another patient.
+    fhirAuthorization without fhirServer, or draft orders of another patient.
     """
     hook = SERVICES.get(service_id)
     if hook is None:
         raise UnknownService
-    body = body.removeprefix(_BOM)
+    body = mended(body.removeprefix(_BOM))
     try:
-        if not body.isascii():
-            body.decode()  # msgspec does not look into the strings it skips
         envelope, prefetch, refused, unread = _decode(body)
     except RecursionError:
         raise BadRequest.saying("The JSON is nested too deeply.") from None
@@ -161,8 +160,6 @@ def read_hook(body: bytes, service_id: str) -> HookRequest:
         _refuse(hook, body)
     except msgspec.DecodeError as error:
         raise BadRequest.saying(f"The body is not JSON: {error}.") from None
-    except UnicodeDecodeError:
-        raise BadRequest.saying("The body is not JSON: not UTF-8.") from None
     return _checked(envelope, prefetch, refused, unread, service_id, body)
 
 
@@ -212,7 +209,6 @@ def _checked(
     ):
         _refuse(hook, body)
     patient_id = _patient_id(context.patientId)
-    _check_patient(prefetch.get("patient"), patient_id)
     return HookRequest(
         service=service_id,
         hook=hook,
@@ -222,7 +218,7 @@ def _checked(
         encounter_id=_id(context.encounterId, "Encounter") if context.encounterId else None,
         selections=tuple(_selection(s) for s in context.selections or () if s),
         drafts=tuple(draft for _, draft in drafts),
-        beside_drafts=tuple(_beside_drafts(drafts, patient_id)),
+        beside_drafts=tuple(_beside_drafts(drafts, _whose(prefetch, patient_id))),
         prefetch=prefetch,
         refused=refused,
         unread=unread,
@@ -233,8 +229,8 @@ def _checked(
 
 def _id(text: str, type_: str) -> str:
     """``123`` of ``123``, ``Encounter/123`` or its absolute or versioned form."""
-    key = reference_key(text.strip())
-    return key[1] if key is not None and key[0] == type_ else text.strip()
+    target = read_reference(text)
+    return target.id if target is not None and target.type == type_ else text.strip()
 
 
 def _patient_id(text: str) -> str:
@@ -245,30 +241,30 @@ def _patient_id(text: str) -> str:
 
 
 def _selection(text: str) -> str:
-    key = reference_key(text)
-    return f"{key[0]}/{key[1]}" if key is not None else text
+    target = read_reference(text)
+    return f"{target.type}/{target.id}" if target is not None and target.id else text
 
 
-def _check_patient(value: Resource | None, patient_id: str) -> None:
-    """Another patient's Patient under our own key means that the client mixed two charts."""
-    found = (entry.resource for entry in entries_of(value))
-    ids = [r.id for r in found if r is not None and r.resourceType == "Patient"]
-    if ids and patient_id not in ids and None not in ids:
-        raise BadRequest.saying("is not the Patient of context.patientId", "/prefetch/patient")
+def _whose(prefetch: Mapping[str, Resource | None], patient_id: str) -> Whose:
+    """Under which names the patient stands, a merged chart's too."""
+    sent = entries_of(prefetch.get("patient"))
+    return read_whose(patient_id, [e.resource for e in sent if e.resource is not None])
 
 
-def _beside_drafts(drafts: list[tuple[str | None, bytes]], patient_id: str) -> list[Entry]:
+def _beside_drafts(drafts: list[tuple[str | None, bytes]], whose: Whose) -> list[Entry]:
     beside = []
     for position, (url, raw) in enumerate(drafts):
         try:
             draft = _draft.decode(raw)
             if draft.resourceType in ("Medication", "Patient"):
-                beside.append(Entry(fullUrl=url, resource=_resource.decode(raw)))
+                parts = read_parts(raw)
+                if parts is not None and not parts.lost:
+                    beside.append(Entry(fullUrl=url, resource=parts.resource))
         except msgspec.DecodeError:
             # Unreadable, hence incomplete: the core says so (D0). A Medication that is lost
             # leaves the draft that points to it unresolved, and that is said, too.
             continue
-        if draft.resourceType != "Patient" and _of_another(draft, patient_id):
+        if draft.resourceType != "Patient" and _of_another(draft, whose):
             raise BadRequest.saying(
                 "is an order of another subject than context.patientId",
                 f"/context/draftOrders/entry/{position}/resource/subject",
@@ -276,7 +272,7 @@ def _beside_drafts(drafts: list[tuple[str | None, bytes]], patient_id: str) -> l
     return beside
 
 
-def _of_another(draft: _Draft, patient_id: str) -> bool:
+def _of_another(draft: _Draft, whose: Whose) -> bool:
     who = draft.subject or draft.patient
-    key = reference_key(who.reference) if who is not None else None
-    return key is not None and key != ("Patient", patient_id)
+    target = read_reference(who.reference) if who is not None else None
+    return who is not None and target is not None and bool(target.id) and bool(whose.why_not(who))

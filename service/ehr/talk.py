@@ -20,9 +20,10 @@ from cards.evidence import Need, Unread
 from cards.fhir.resource import Entry, reference_key
 from service.ehr.grant import Grant
 from service.ehr.hosts import Base, read_base
-from service.ehr.page import ANOTHER, Page, read_page
+from service.ehr.page import Page, read_page
 from service.ehr.wire import LATE, TOO_LARGE, Broken, Call, Wire
 from service.gather import Fetched, Fetches, Wanted, holds_enough, medication_references
+from service.gather.judgement import ANOTHER
 
 FORBIDDEN = "the record does not permit us to read it (scope forbids)"
 _PARTLY = "the record permits us to read only part of it (scope)"

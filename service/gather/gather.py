@@ -8,7 +8,7 @@ with decides whether it is *read* or a *gap*:
 | a resource of the type, or a Bundle of them | read | read |
 | a Bundle with a next page | read | gap, unless a lab page holds all that was asked for |
 | ``null`` | read: there is none | labs: read, there are none; else a gap (ruling 70) |
-| an OperationOutcome, another type, no FHIR | gap | gap |
+| no whole answer (``judgement``), no FHIR | gap | gap |
 | nothing: the key is absent | gap | gap |
 
 What may be a gap, and a ``null``, is first asked of ``fetch`` (the caller's FHIR server): a
@@ -20,19 +20,23 @@ magnesium. Whatever key a resource came under, it is handed to the core.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from msgspec import structs
+
 import cards
-from cards.evidence import NEEDS, Evidence, Gap, Need, Unread, collect
+from cards.evidence import NEEDS, Evidence, Gap, Need, Whose, collect, read_whose
 from cards.fhir.resource import Entry, Resource
 from cards.orders import Orders
 from cards.protocol import Protocol
 from service.cdshooks.prefetch import entries_of, unwrapped
 from service.cdshooks.request import HookRequest
+from service.gather.enough import holds_enough
 from service.gather.fetch import Fetch, Fetches, Wanted, fetch_nothing
+from service.gather.judgement import MORE, anothers, fault_of, next_page
 from service.gather.reference import references_of
-from service.gather.value import holds_enough, next_page, wrong_type
 
 _PATIENT = "{{context.patientId}}"
 _ENCOUNTER = "{{context.encounterId}}"
@@ -48,8 +52,9 @@ def gather(
     found = {key: entries_of(value) for key, value in request.prefetch.items()}
     unread = list(request.unread)
     gaps: dict[str, str] = {}
+    whose = _whose(request, found.values())
     for need in NEEDS:
-        reason = _reason(need, request, protocol, found.get(need.name, []))
+        reason = _reason(need, request, protocol, found.get(need.name, []), whose)
         if reason is not None and not (need.single and _came(need, request, found.values())):
             gaps[need.name] = reason
     orders = request.orders()
@@ -65,27 +70,31 @@ def gather(
         if fetched.gap is None:
             gaps.pop(name, None)
             # In place of what was sent: a resource that changed in between would be two. Not
-            # of the Medications that came with it: those were not asked for again.
-            kept = [e for e in found.get(name, ()) if e.resource and _is_medication(e.resource)]
+            # of the Medications that came with it: those were not asked for again; nor of
+            # another patient's Patient: it is named.
+            kept = [e for e in found.get(name, ()) if e.resource and _is_beside(e.resource)]
             found[name] = [*fetched.entries, *kept]
         else:
             found.setdefault(name, []).extend(fetched.entries)
             if gaps.get(name) == _ABSENT or (fetched.failed and name not in gaps):
                 gaps[name] = fetched.gap
-    unread += [
-        Unread("magnesium", "an entry", "an entry without a resource")
-        for entry in found.get("magnesium", ())
-        if entry.resource is None
-    ]
+    if fetches.needs:
+        whose = _whose(request, found.values())
+        for need in NEEDS:
+            if need.name in fetches.needs and need.name not in gaps:
+                another = anothers(need, found[need.name], whose)
+                if another is not None:
+                    gaps[need.name] = another
     entries = [entry for under_key in found.values() for entry in under_key]
     entries += (*request.beside_drafts, *fetches.medications)
+    entries = [e if e.resource is None or e.resource.id else _with_id(e) for e in entries]
     evidence = collect(
         request.patient_id,
         [e.resource for e in entries if e.resource is not None],
         [Gap(need, reason) for need, reason in gaps.items()],
         unread,
         site_labs=protocol.site_labs,
-        patient_urls=frozenset(_patient_urls(entries, request.patient_id)),
+        urls=[(e.fullUrl, e.resource) for e in entries if e.fullUrl and e.resource is not None],
         keyed=[
             e.resource
             for e in found.get("magnesium", ())
@@ -98,7 +107,28 @@ def gather(
 _ABSENT = "not in the request"
 
 
-def _reason(need: Need, request: HookRequest, protocol: Protocol, found: list[Entry]) -> str | None:
+def _whose(request: HookRequest, found: Iterable[list[Entry]]) -> Whose:
+    entries = [e for under_key in (*found, request.beside_drafts) for e in under_key]
+    patients = [e for e in entries if e.resource and e.resource.resourceType == "Patient"]
+    return read_whose(
+        request.patient_id,
+        [e.resource for e in patients if e.resource is not None],
+        [(e.fullUrl, e.resource) for e in patients if e.fullUrl and e.resource is not None],
+    )
+
+
+def _with_id(entry: Entry) -> Entry:
+    """An entry whose resource has no id takes that of its fullUrl: references lead to it."""
+    resource = entry.resource
+    if resource is None or resource.id or not entry.fullUrl or resource.resourceType == "Patient":
+        return entry
+    tail = re.split(r"[/:]", entry.fullUrl.strip().rstrip("/"))[-1]
+    return structs.replace(entry, resource=structs.replace(resource, id=tail or None))
+
+
+def _reason(
+    need: Need, request: HookRequest, protocol: Protocol, found: list[Entry], whose: Whose
+) -> str | None:
     """Why the request itself does not answer the need; None when it does."""
     key = need.name
     if key in request.refused:
@@ -110,21 +140,18 @@ def _reason(need: Need, request: HookRequest, protocol: Protocol, found: list[En
     value = unwrapped(request.prefetch[key])
     if value is None:
         return None if need.single or need.labs else "the record answered null"
-    if value.resourceType == "OperationOutcome":
-        return "the record answered with an error"
-    resources = [e.resource for e in found if e.resource is not None]
-    wrong = wrong_type(need, {r.resourceType or "?" for r in resources})
-    if wrong is not None:
-        return wrong
+    fault = fault_of(need, value, found) or anothers(need, found, whose)
+    if fault is not None:
+        return fault
     if next_page(value) is not None:
         wanted = _wanted(need, request, protocol)
         if wanted is None or not holds_enough(wanted, found, request.patient_id):
-            return "more pages exist than were sent"
+            return MORE
     return None
 
 
-def _is_medication(resource: Resource) -> bool:
-    return resource.resourceType == "Medication"
+def _is_beside(resource: Resource) -> bool:
+    return resource.resourceType in ("Medication", "Patient")
 
 
 def _came(need: Need, request: HookRequest, found: Iterable[list[Entry]]) -> bool:
@@ -156,14 +183,3 @@ def _wanted(need: Need, request: HookRequest, protocol: Protocol) -> Wanted | No
 def site_codes(need: Need, protocol: Protocol) -> list[tuple[str, str]]:
     """The (system, code) pairs that a site's file maps to the labs of a need."""
     return [pair for pair, lab in protocol.site_labs.items() if lab in need.labs]
-
-
-def _patient_urls(entries: Iterable[Entry], patient_id: str) -> list[str]:
-    return [
-        e.fullUrl
-        for e in entries
-        if e.fullUrl is not None
-        and e.resource is not None
-        and e.resource.resourceType == "Patient"
-        and e.resource.id == patient_id
-    ]

@@ -8,7 +8,8 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
-from cards.fhir.resource import Entry, Reference, Resource, many, reference_key
+from cards.fhir import read_reference
+from cards.fhir.resource import Entry, Reference, Resource, many
 from service.cdshooks.request import HookRequest
 
 
@@ -55,8 +56,8 @@ def medication_references(entries: Iterable[Entry], came: Iterable[Entry]) -> fr
     found = set()
     for resource in referring:
         for reference in _medications(resource):
-            key = reference_key(reference)
-            if reference and key and key[0] == "Medication" and key[1] not in here:
+            target = read_reference(reference)
+            if reference and target and target.type == "Medication" and target.id not in here:
                 found.add(reference)
     return frozenset(found)
 

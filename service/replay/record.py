@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw
 
 from cards.evidence import Unread
+from cards.fhir.element import read_parts
 from cards.fhir.resource import Resource, reference_key
 from service.cdshooks.prefetch import read_apart
 
 _decode = msgspec.json.Decoder(Resource).decode
 _parts = msgspec.json.Decoder(dict[str, Raw]).decode
-# What tells whose a resource is and since when it was known.
-_KEPT = frozenset(
-    """resourceType id status subject patient encounter issued effectiveDateTime effectiveInstant
-    effectivePeriod authoredOn recordedDate assertedDate onsetDateTime onsetPeriod
-    performedDateTime performedPeriod period intent""".split()
-)
 
 
 @dataclass(slots=True)
@@ -53,16 +48,20 @@ class Record:
             self.medications.setdefault(resource.id, resource)
 
     def _lose(self, line: bytes) -> Resource:
-        """What can be read of a resource that breaks FHIR's types: whose it is, and since when."""
+        """What can be read of a resource that breaks FHIR's types: all of it that counts, or at
+        least whose it is, and since when."""
         apart = read_apart({"": Raw(line)}, self.patient_id)
-        stub = apart.values.get("")
-        if stub is not None:  # our Patient
-            self.resources.append(stub)
+        found = apart.values.get("")
+        if found is not None:
+            self.resources.append(found)
+            if not apart.unread:
+                return found
         else:
-            stub = _stub(line)
-            self.unread += [replace(unread, source=stub) for unread in apart.unread]
-        self.broken[stub.resourceType or ""] += 1
-        return stub
+            self.unread += apart.unread
+            parts = read_parts(line)
+            found = parts.resource if parts is not None else Resource()
+        self.broken[found.resourceType or ""] += 1
+        return found
 
 
 def read_record(patient_id: str, lines: Iterable[bytes]) -> Record:
@@ -92,18 +91,6 @@ def _references(resource: Resource) -> Iterator[str]:
     key = reference_key(reference.reference) if reference is not None else None
     if key is not None and key[0] == "Medication":
         yield key[1]
-
-
-def _stub(line: bytes) -> Resource:
-    sound = {}
-    with suppress(msgspec.DecodeError, RecursionError):
-        for key, value in _parts(line).items():
-            if key in _KEPT:
-                part = msgspec.json.encode({key: value})
-                with suppress(msgspec.ValidationError):
-                    _decode(part)
-                    sound[key] = value
-    return _decode(msgspec.json.encode(sound))
 
 
 def drafted(line: bytes) -> bytes:

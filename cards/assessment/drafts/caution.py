@@ -42,10 +42,13 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
             reason = may_run_words(medicines.may_run[0])
         else:
             yield from check_twice(draft, context)
+            yield from _perhaps_treated(draft, context)
     else:
         since = medicines.oral_since(collected) if result else ()
         if since:
             reason = f"running: {record(since[0].label, 40)}"
+        else:
+            yield from _perhaps_treated(draft, context)
     if reason is not None:
         yield met(
             context.protocol,
@@ -53,6 +56,19 @@ def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
             f"{label(draft)}: {reason}. Keep one.",
             draft=draft,
         )
+
+
+def _perhaps_treated(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    """An order or administration that could not be read may be magnesium (ruling 145)."""
+    unread = context.chart.unread_medicines
+    if not unread or context.flags.met("life"):
+        return
+    says = (
+        f"{label(draft)}: {record(unread[0].resource, 60)} could not be read and may be magnesium, "
+        "running or given: check the administration record."
+    )
+    heading = "a medication that may be magnesium could not be read"
+    yield met(context.protocol, "D12", says, heading=heading, draft=draft)
 
 
 def check_oral_only(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:

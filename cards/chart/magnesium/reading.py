@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cards.chart.labs import Laboratory, collected_at
-from cards.chart.magnesium.candidate import newest_first, unread
+from cards.chart.magnesium.candidate import IGNORED, Candidate, newest_first, unread
 from cards.chart.magnesium.judge import guard_edta, judge
 from cards.chart.magnesium.measure import measure
 from cards.chart.magnesium.result import MagnesiumReading, UnreadResult
@@ -30,14 +30,13 @@ def read_magnesium(
     found = newest_first(evidence.lab("magnesium"))
     future = [name(c.resource) for c in found if c.when > latest]
     candidates = found[len(future) :]
-    lost = [_lost(u) for u in evidence.unread if u.need == "magnesium"]
-    unreadable = [*(unread(c) for c in candidates if not c.read), *lost]
+    lost = [u for u in evidence.unread if u.need == "magnesium" and not _is_void(u)]
+    unreadable = [unread(c) for c in candidates if not c.read]
+    unreadable += [UnreadResult(u.resource, u.reason, _collected(u)) for u in lost]
     result = None
     deciding = next((c for c in candidates if c.read), None)
     if deciding is not None:
-        newer = candidates[0] is not deciding or any(
-            u.collected is None or u.collected >= deciding.when for u in lost
-        )
+        newer = candidates[0] is not deciding or any(_may_be_newer(u, deciding) for u in lost)
         result = measure(deciding, protocol)
         result = judge(result, deciding, evidence, newer, now - age)
         result = guard_edta(
@@ -53,9 +52,17 @@ def read_magnesium(
     )
 
 
-def _lost(unread: Unread) -> UnreadResult:
-    """A result that came and is no candidate: with its time, where that can be read."""
-    when = collected_at(unread.source) if unread.source is not None else None
-    # A bare date may be any time of its day.
-    exact = when.start if when is not None and when.exact else None
-    return UnreadResult(unread.resource, unread.reason, exact)
+def _is_void(lost: Unread) -> bool:
+    """One that would not have counted either: cancelled, entered in error."""
+    return lost.source is not None and lost.source.status in IGNORED
+
+
+def _collected(lost: Unread) -> datetime | None:
+    """When it was collected; None when nobody can say: a bare date may be any time of its day."""
+    instant = collected_at(lost.source) if lost.source is not None else None
+    return instant.start if instant is not None and instant.exact else None
+
+
+def _may_be_newer(lost: Unread, deciding: Candidate) -> bool:
+    when = _collected(lost)
+    return when is None or deciding.collected is None or when >= deciding.collected
