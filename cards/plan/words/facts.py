@@ -124,13 +124,17 @@ def _unsure(assessment: Assessment) -> list[Line]:
         for order in chart.medicines.unsure(result.collected if result else None)
         if order.reference not in said
     ]
+    # A code that nobody knows, by mouth or without a route, is every second drug of some records.
+    nameless = [
+        order
+        for order in unsure
+        if order.identity.unidentified
+        and (order.route in ("iv", "im") or not order.identity.resolved)
+    ]
     lines = []
     for title, found in (
         ("Possible magnesium source", [o for o in unsure if o.identity.possible]),
-        (
-            "Medications that could not be identified",
-            [o for o in unsure if not o.identity.possible],
-        ),
+        ("Medications that could not be identified", nameless),
         ("Contains magnesium", chart.medicines.carriers),
     ):
         if found:
