@@ -92,7 +92,7 @@ class Evidence:
     unread: tuple[Unread, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     answered: tuple[Answered, ...] = ()
-    places: Places = field(default_factory=Places)
+    places: Places = field(default_factory=Places, compare=False)
     unknown: tuple[Resource, ...] = ()
 
     @property
