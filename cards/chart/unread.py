@@ -67,6 +67,8 @@ def _may_be_stop(source: Resource | None) -> bool:
 def _is_over(source: Resource, now: datetime) -> bool:
     if source.status in _UNTRUE:
         return True
+    if source.resourceType == "Medication":
+        return False
     if source.resourceType == "MedicationRequest" and source.status not in _ENDED:
         return False
     since = known_since(source, now.tzinfo) if now.tzinfo is not None else None

@@ -101,7 +101,7 @@ class Evidence:
     set_aside: tuple[SetAside, ...] = ()
     answered: tuple[Answered, ...] = ()
     other_specimens: tuple[OtherSpecimen, ...] = ()
-    places: Places = field(default_factory=Places)
+    places: Places = field(default_factory=Places, compare=False)
     unknown: tuple[Resource, ...] = ()
 
     @property

@@ -40,13 +40,6 @@ class Places:
         self._named: dict[str, Resource] | None = None
         self._identified: dict[tuple[str, str], Resource] | None = None
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Places):
-            return NotImplemented
-        return (self._resources, self._urls) == (other._resources, other._urls)
-
-    __hash__ = None  # type: ignore[assignment]  # as of any that holds what can be compared
-
     def find(self, reference: Reference | None) -> Resource | None:
         """Where a reference leads; None when it leads nowhere, or into its own resource (#)."""
         if reference is None:
