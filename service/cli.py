@@ -1,27 +1,28 @@
-"""The command line: serve, decide, protocol, outcomes, store, replay.
+"""The command line: serve, call, decide, protocol, outcomes, store, replay.
 
 Imports what a command needs when it runs.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from service.call.command import call
 from service.cli_replay import replay
 
 if TYPE_CHECKING:
     from cards.protocol import Protocol
     from service.store import Store
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_HOOKS = ("patient-view", "order-select", "order-sign")
 
 
 class _ServeCommand(click.Command):
@@ -65,41 +66,38 @@ def serve(host: str, port: int, workers: int) -> None:
 
 
 @main.command()
-@click.argument("request", type=_FILE, metavar="REQUEST.json")
+@click.argument("request", type=_INPUT, metavar="REQUEST.json")
 @click.option("--protocol", "protocol_file", metavar="FILE", help="Protocol file or profile name.")
 @click.option("--now", metavar="ISO8601", help="Decide as of this time. Default: the present.")
+@click.option("--hook", type=click.Choice(_HOOKS), help="What a patient Bundle is asked for.")
 @click.option("--json", "as_json", is_flag=True, help="Print exactly the CDS Hooks response.")
-def decide(request: Path, protocol_file: str | None, now: str | None, as_json: bool) -> None:
+def decide(
+    request: Path, protocol_file: str | None, now: str | None, hook: str | None, as_json: bool
+) -> None:
     """Decide one hook request, offline, and show each stage.
 
-    REQUEST.json is a CDS Hooks request, or a fixture (fixtures/hooks/): its times are moved to
-    the present, or to --now.
+    REQUEST.json (- for standard input) is a CDS Hooks request, a fixture (fixtures/hooks/), its
+    times moved to the present or to --now, or a Bundle with one Patient.
     """
     from service.answer import answer
     from service.errors import ServiceError
-    from service.fixture import read_fixture
-    from service.hooks import SERVICE_OF_HOOK
+    from service.offline import NoRequest, read_offline
 
     protocol = _protocol(protocol_file)
     moment = _moment(now)
-    body = request.read_bytes()
+    name = "standard input" if str(request) == "-" else str(request)
     try:
-        fixture = read_fixture(body)
-        if fixture is not None:
-            body, service = fixture.body(moment), fixture.service
-        else:
-            hook = _hook(body)
-            if hook is None or hook not in SERVICE_OF_HOOK:
-                raise _Refusal(f"{request}: expected a request for {', '.join(SERVICE_OF_HOOK)}")
-            service = SERVICE_OF_HOOK[hook]
-    except ValueError as error:
-        raise _Refusal(f"{request}: {error}") from None
-    except RecursionError:
-        raise _Refusal(f"{request}: the JSON is nested too deeply") from None
-    try:
-        given = answer(body, service, moment, protocol)
+        body = sys.stdin.buffer.read() if str(request) == "-" else request.read_bytes()
+        asked = read_offline(body, hook, moment)
+        given = answer(asked.body, asked.service, moment, protocol)
+    except OSError as error:
+        raise _Refusal(f"{name}: {error.strerror}") from None
+    except NoRequest as error:
+        raise _Refusal(f"{name}: {error}") from None
     except ServiceError as error:
-        raise _Refusal(f"{request}: HTTP {error.status}: {error}") from None
+        raise _Refusal(f"{name}: HTTP {error.status}: {error}") from None
+    for remark in asked.remarks:
+        click.echo(remark, err=True)
     if as_json:
         sys.stdout.buffer.write(given.body + b"\n")
         return
@@ -273,6 +271,7 @@ def _store() -> Iterator[Store]:
         raise _Refusal(f"The database did not do it: {error}") from None
 
 
+main.add_command(call)
 main.add_command(replay)
 
 
@@ -309,12 +308,6 @@ def _moment(text: str | None) -> datetime:
     except ValueError:
         raise _Refusal(f"--now {text}: not an ISO 8601 date and time") from None
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
-
-
-def _hook(body: bytes) -> str | None:
-    content: Any = json.loads(body)
-    hook = content.get("hook") if isinstance(content, dict) else None
-    return hook if isinstance(hook, str) else None
 
 
 if __name__ == "__main__":
