@@ -53,16 +53,13 @@ def serve(host: str, port: int, workers: int) -> None:
     try:
         settings = read_settings()
         settings.check_start(host)
-    except SettingsError as error:
-        raise _Refusal(f"The service does not start:\n{error}") from None
-    from service.protocol import load_protocol
-    from service.serve import serve as run
+        from service.protocol import load_protocol
+        from service.serve import serve as run
 
-    try:
-        load_protocol(settings.protocol)  # said here in one line, not by a dying worker
-        run(settings, host, port, workers)
+        # Read here: what is wrong with it is said in one line, not by a dying worker.
+        run(settings, load_protocol(settings.protocol), host, port, workers)
     except (SettingsError, ProtocolError) as error:
-        raise _Refusal(f"The service does not start:\n{error}") from None
+        raise _Refusal(_one_line("The service does not start", str(error))) from None
 
 
 @main.command()
@@ -281,14 +278,19 @@ class _Refusal(click.ClickException):
     exit_code = 2
 
 
+def _one_line(head: str, reasons: str) -> str:
+    """One line for one reason, a list for more."""
+    return f"{head}:\n{reasons}" if "\n" in reasons else f"{head}: {reasons}"
+
+
 def _protocol(name: str | None) -> Protocol:
     """The protocol named, else the one of REPLETION_PROTOCOL."""
     from cards.protocol import ProtocolError
-    from service.protocol import load_protocol
+    from service.protocol import load_named, load_protocol
     from service.settings import SettingsError, read_settings
 
     try:
-        return load_protocol(name or read_settings().protocol)
+        return load_named(name) if name else load_protocol(read_settings().protocol)
     except (SettingsError, ProtocolError) as error:
         raise _Refusal(str(error)) from None
 

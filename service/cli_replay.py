@@ -205,11 +205,11 @@ def _key(settings: Settings) -> bytes:
 
 def _protocol(name: str) -> ProtocolFile:
     from cards.protocol import ProtocolError
-    from service.protocol import load_protocol
+    from service.protocol import load_named
     from service.replay.ask import protocol_file
 
     try:
-        load_protocol(name)
+        load_named(name)
         return protocol_file(name)
     except (ProtocolError, OSError) as error:
         raise _Refusal(str(error)) from None

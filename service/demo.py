@@ -21,7 +21,7 @@ from service.call.command import call
 
 _HOST = "127.0.0.1"
 _FIXTURE = Path(__file__).parents[1] / "fixtures/hooks/potassium-with-low-magnesium.json"
-_STARTS_WITHIN_S = 20.0
+_STARTS_WITHIN_S = 60.0  # it ends sooner when it cannot start
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -245,12 +245,18 @@ def test_the_demonstration_shows_a_card() -> None:
     )
     assert shown.stdout is not None
     text = ""
-    end = time.monotonic() + 30
-    while "Serving on" not in text and time.monotonic() < end:
+    end = time.monotonic() + 90
+    while '"event":"request"' not in text and time.monotonic() < end:
         text += shown.stdout.readline()
     shown.terminate()
     shown.communicate(timeout=20)
-    assert "CRITICAL" in text
+    # The summary whole, and the card before the first line of the log.
+    card, _, after = text.partition("Serving on")
+    summary = json.loads((FIXTURES / "responses/potassium-with-low-magnesium.json").read_bytes())
+    whole = f"CRITICAL: {summary['cards'][0]['summary']}"
+    assert whole in " ".join(card.replace("│", " ").split())
+    assert "{" not in card
+    assert '"event":"request"' in after
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 

@@ -28,6 +28,7 @@ from cards.protocol.parse import (
     shipped,
 )
 from cards.protocol.remarks import check
+from cards.protocol.said import said
 from cards.protocol.sheet import Section, Sheet, sheet
 from cards.protocol.starter import template
 
@@ -57,6 +58,7 @@ __all__ = [
     "check",
     "cited_anchor",
     "parse_protocol",
+    "said",
     "sheet",
     "shipped",
     "show",
