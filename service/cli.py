@@ -5,6 +5,7 @@ Imports what a command needs when it runs.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,24 +130,26 @@ def check(file: str | None) -> None:
 
 @protocol.command()
 @click.argument("file", required=False)
-@click.option("--html", "as_html", is_flag=True, help="As a page that needs nothing else.")
+@click.option("--section", metavar="NAME", help="One section, row by row: levels, regimens, …")
+@click.option("--markdown", "as_markdown", is_flag=True, help="The whole as Markdown.")
+@click.option(
+    "--html", "as_html", is_flag=True, help="The whole as a page that needs nothing else."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file instead of standard output.",
 )
-def show(file: str | None, as_html: bool, out: Path | None) -> None:
-    """Print a protocol FILE (default: the profile that is set) as Markdown or as a page."""
-    shown = _protocol(file)
-    if as_html:
-        from service.pages.sheet import standalone
-        from service.pages.view import software_version
-
-        text = standalone(shown, datetime.now(UTC).date(), software_version())
-    else:
-        from cards.protocol import show as rendered
-
-        text = rendered(shown)
+def show(
+    file: str | None, section: str | None, as_markdown: bool, as_html: bool, out: Path | None
+) -> None:
+    """Show a protocol FILE (default: the profile that is set): bands, renal classes and stops on
+    a terminal; the whole, with every number's source and reason, as Markdown or as a page."""
+    if (section is not None) + as_markdown + as_html > 1:
+        raise _Refusal("--section, --markdown and --html: one of them")
+    # A file is read in something wider than a terminal.
+    whole = as_markdown or (out is not None and section is None)
+    text = _shown(_protocol(file), section, whole, as_html)
     if out is None:
         click.echo(text, nl=not as_html)
         return
@@ -155,6 +158,27 @@ def show(file: str | None, as_html: bool, out: Path | None) -> None:
     except OSError as error:
         raise _Refusal(f"{out}: {error.strerror}") from None
     click.echo(f"{out} written")
+
+
+def _shown(shown: Protocol, section: str | None, as_markdown: bool, as_html: bool) -> str:
+    from cards.protocol import sheet
+    from cards.protocol import show as rendered
+    from service.protocol_terminal import glance, section_of
+
+    if as_html:
+        from service.pages.sheet import standalone
+        from service.pages.view import software_version
+
+        return standalone(shown, datetime.now(UTC).date(), software_version())
+    if as_markdown:
+        return rendered(shown)
+    found, width = sheet(shown), min(shutil.get_terminal_size().columns, 100)
+    if section is None:
+        return glance(found, width)
+    known = [one.anchor for one in found.sections]
+    if section not in known:
+        raise _Refusal(f"--section {section}: the sections are {', '.join(known)}")
+    return section_of(found, section, width)
 
 
 @protocol.command()
@@ -204,6 +228,7 @@ def store() -> None:
 @click.option("--older-than", required=True, metavar="DAYS", help="For example 90d.")
 def prune(older_than: str) -> None:
     """Delete the cards and the feedback that are older."""
+    from cards.phrase import counted
     from service.upkeep import prune as delete
     from service.upkeep import read_age
 
@@ -213,7 +238,7 @@ def prune(older_than: str) -> None:
         raise _Refusal(f"--older-than {older_than}: {error}") from None
     with _store() as opened:
         for name, count in delete(opened, datetime.now(UTC) - age).items():
-            click.echo(f"{name}: {count} rows deleted")
+            click.echo(f"{name}: {counted(count, 'row')} deleted")
 
 
 @store.command("check")

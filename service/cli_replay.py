@@ -126,19 +126,23 @@ def replay(
         raise _Refusal(str(error)) from None
     _say(done, out, decisions, seconds, write(out))
     if done.failed:
+        from cards.phrase import counted
+
         raise click.ClickException(
-            f"{done.failed} patients could not be walked: a fault of this program."
+            f"{counted(done.failed, 'patient')} could not be walked: a fault of this program."
             f" See `failed` in {out / 'patients.ndjson'}."
         )
 
 
 def _say(run: Run, out: Path, decisions: int, seconds: float, sentences: Iterable[str]) -> None:
-    click.echo(f"{run.patients:,} patients, {run.decisions:,} decisions")
+    from cards.phrase import counted
+
+    click.echo(f"{counted(run.patients, 'patient')}, {counted(run.decisions, 'decision')}")
     if decisions:
         click.echo(f"{decisions:,} of them now, in {seconds:,.1f} s: {decisions / seconds:,.0f}/s")
     if run.rejected:
         told = ", ".join(f"{reason} {n:,}" for reason, n in run.rejected.items())
-        click.echo(f"{sum(run.rejected.values()):,} lines rejected ({told})")
+        click.echo(f"{counted(sum(run.rejected.values()), 'line')} rejected ({told})")
     for sentence in sentences:
         click.echo(sentence)
     click.echo(f"{out / 'report.html'}")

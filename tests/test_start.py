@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from cards.protocol import build_protocol, shipped
+from cards.protocol import parse_protocol, shipped
+from cards.protocol.parse import shipped_bytes
 from service.settings import Settings, SettingsError
 from service.start import announced, check_free
 from tests.certificate import write_certificate
@@ -57,9 +58,9 @@ def test_the_five_lines_of_a_hospital(tmp_path: Path) -> None:
 
 
 def test_who_reviewed_the_protocol_is_named() -> None:
-    raw = STANDARD.file.model_dump()
-    raw["protocol"]["reviewers"] = ("B. Pharmacist", "C. Nephrologist")
-    line = announced(Settings(), build_protocol(raw, "site.toml"), "http://h")[1]
+    names = b'reviewers = ["B. Pharmacist", "C. Nephrologist"]'
+    signed = parse_protocol(shipped_bytes("standard").replace(b"reviewers = []", names), "x.toml")
+    line = announced(Settings(), signed, "http://h")[1]
     assert "reviewed by B. Pharmacist, C. Nephrologist on " in line
     assert "nobody" not in line
 
