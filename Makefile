@@ -120,6 +120,10 @@ mutants: $(DEVELOP)  ## mutation score of cards/
 lock: $(DEVELOP)  ## pin what pyproject.toml asks for; ARGS=--upgrade: the newest of it
 	$(BIN)/python .ci/lock.py $(ARGS)
 
+.PHONY: lock-check
+lock-check: $(DEVELOP)  ## ask pip whether the locks hold for Python 3.11 to 3.14, x86_64 and aarch64
+	$(BIN)/python .ci/reach.py
+
 .PHONY: clean
 clean:  ## remove what make and the tools made
 	rm -rf $(VENV) .bench mutants build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis

@@ -6,8 +6,8 @@ before it do not. Pins keep the extras asked for (`coverage[toml]==…`): a pin 
 taken for the one with them, and an installer then asks the registry for the newest release.
 
 What is pinned stays pinned; `make lock ARGS=--upgrade` chooses the newest of everything,
-`ARGS="--upgrade-package flask"` of one. Resolved for the Python that runs this; what others need
-besides is found by tests/test_locks.py, and whether each has files to install by `make lock-check`.
+`ARGS="--upgrade-package flask"` of one. Resolved for the Python that runs this; what other Pythons
+ask for besides is added with a marker (reach.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+
+import reach
 
 ROOT = Path(__file__).resolve().parent.parent
 SETS = {  # what each adds: an extra of pyproject.toml, or a file
@@ -80,6 +82,8 @@ def main(options: list[str]) -> None:
             before = ", ".join(list(SETS)[: list(SETS).index(name)])
             head = HEAD.format(name=name, upon=f", upon {before}" if before else "")
             shares = [lines for pin, lines in found.items() if pin not in written]
+            if name == "develop":  # the sets of those who only run it have needed none yet
+                shares.append(reach.beyond(reach.pins("".join(found.values())), reach.asked(name)))
             text = head + "".join(shares).replace(f"    #   -c {pins}\n", "")
             files[name].write_text(text)
             written |= set(found)

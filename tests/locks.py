@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -44,6 +45,20 @@ class Pin:
     version: str
     extras: frozenset[str]
     hashes: tuple[str, ...]
+    marker: Marker | None = None
+
+    def holds(self, where: dict[str, str]) -> bool:
+        """Whether it is installed in an environment."""
+        return self.marker is None or self.marker.evaluate(where)
+
+
+@dataclass(frozen=True, order=True)
+class Gap:
+    by: str
+    need: str
+
+    def __str__(self) -> str:
+        return f"{self.by} asks for {self.need}"
 
 
 @dataclass(frozen=True)
@@ -61,14 +76,20 @@ def pins(text: str) -> list[Pin]:
     for entry in text.replace("\\\n", " ").splitlines():
         if not entry.strip() or entry.lstrip().startswith("#"):
             continue
-        pin, *options = entry.split()
+        pin, *options = re.split(r"\s+(?=--)", entry.strip())
+        pin, _, marker = (part.strip() for part in pin.partition(";"))
         part = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[([a-z0-9,-]+)\])?==([^\s=*]+)", pin)
         hashes = [re.fullmatch(r"--hash=sha256:([0-9a-f]{64})", option) for option in options]
         if part is None or not hashes or None in hashes:
             raise ValueError(f"not a pin with hashes: {entry}")
-        extras = frozenset((part[2] or "").split(",")) - {""}
         found.append(
-            Pin(canonicalize_name(part[1]), part[3], extras, tuple(h[1] for h in hashes if h))
+            Pin(
+                canonicalize_name(part[1]),
+                part[3],
+                frozenset((part[2] or "").split(",")) - {""},
+                tuple(one[1] for one in hashes if one),
+                Marker(marker) if marker else None,
+            )
         )
     return found
 
@@ -110,30 +131,40 @@ def installed(pin: Pin) -> Wants:
     )
 
 
-def gaps(chosen: Iterable[Pin], wants: Mapping[str, Wants], roots: list[Requirement]) -> set[str]:
-    """What the pins ask for and do not hold, in one of ENVIRONMENTS: no gaps, and the set is
+def gaps(
+    chosen: Iterable[Pin],
+    wants: Mapping[str, Wants],
+    roots: list[Requirement],
+    environments: list[dict[str, str]] = ENVIRONMENTS,
+) -> set[Gap]:
+    """What the pins ask for and do not hold, in one of the environments: no gaps, and the set is
     closed. `wants`: by the name of each pin; `roots`: what is asked of the set from outside.
 
     An extra must be named by the pin (`coverage[toml]==…`): it then brings its own requirements
     into the question, and an installer that does resolve finds what it looks for.
     """
+    everything = list(chosen)
+    return {gap for where in environments for gap in _gaps(everything, wants, roots, where)}
+
+
+def _gaps(
+    chosen: list[Pin], wants: Mapping[str, Wants], roots: list[Requirement], where: dict[str, str]
+) -> Iterator[Gap]:
     versions: dict[str, str] = {}
     extras: dict[str, frozenset[str]] = {}
     for pin in chosen:
-        versions[pin.name] = pin.version
-        extras[pin.name] = extras.get(pin.name, frozenset()) | pin.extras
-    found = set()
-    for where in ENVIRONMENTS:
-        for name in versions:
-            if not wants[name].python.contains(where["python_full_version"]):
-                found.add(f"{name} does not run on Python {where['python_version']}")
-        for by, need in _needs(extras, wants, roots, where):
-            name = canonicalize_name(need.name)
-            if name not in versions or not need.specifier.contains(versions[name], True):
-                found.add(f"{by} asks for {need.name}{need.specifier}")
-            elif lacking := need.extras - extras[name]:
-                found.add(f"{by} asks for {need.name}[{','.join(sorted(lacking))}]")
-    return found
+        if pin.holds(where):
+            versions[pin.name] = pin.version
+            extras[pin.name] = extras.get(pin.name, frozenset()) | pin.extras
+    for name in versions:
+        if not wants[name].python.contains(where["python_full_version"]):
+            yield Gap(name, f"Python {wants[name].python}")
+    for by, need in _needs(extras, wants, roots, where):
+        name = canonicalize_name(need.name)
+        if name not in versions or not need.specifier.contains(versions[name], True):
+            yield Gap(by, f"{need.name}{need.specifier}")
+        elif lacking := need.extras - extras[name]:
+            yield Gap(by, f"{need.name}[{','.join(sorted(lacking))}]")
 
 
 def _needs(
