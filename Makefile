@@ -19,6 +19,11 @@ REPLAY := $(VENV)/.replay
 DEVELOP := $(VENV)/.develop
 SPARK := $(VENV)/.spark
 FAST := not slow and not soak and not kill and not mutation
+# What `make coverage` runs, and `make test-full` not once more.
+COUNTED := $(FAST) and not browser and not postgres and not uncounted
+# The part of the rotating tests: its number, or all. By default it is the commit's turn.
+PART ?=
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -80,16 +85,22 @@ run: $(SERVE)  ## serve on 127.0.0.1:8080 (PORT=), fire one request, print its c
 
 .PHONY: test
 test: $(DEVELOP)  ## every test that needs no outside program, and those whose program is here
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "$(FAST)" $(ARGS)
+	$(PYTEST) -m "$(FAST)" $(ARGS)
 
 .PHONY: test-full
 test-full: export REPLETION_TEST_REQUIRE ?= all
-test-full: $(DEVELOP)  ## every test; a missing program fails it (REPLETION_TEST_REQUIRE=)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
+test-full: coverage  ## every test, of the rotating ones a part (PART=); a missing program fails it (REPLETION_TEST_REQUIRE=)
+	@part=$(or $(PART),$$($(BIN)/python -m tests.parts)); \
+	echo "Of the rotating tests part $$part; again: make test-full PART=$$part"; \
+	REPLETION_TEST_PART=$$part $(PYTEST) -m "not ($(COUNTED))" $(ARGS)
+
+.PHONY: test-all
+test-all:  ## every test, the rotating ones whole: sweep, fuzz, seeded faults, soak
+	@$(MAKE) --no-print-directory test-full PART=all
 
 .PHONY: coverage
-coverage: $(DEVELOP)  ## the fast tests, with 100 % of the branches of cards/ demanded
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "$(FAST) and not browser and not postgres" --ignore=tests/test_sweep.py --ignore=tests/test_bench.py --cov=cards --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered $(ARGS)
+coverage: $(DEVELOP)  ## most of the fast tests, with 100 % of the branches of cards/ demanded
+	$(PYTEST) -m "$(COUNTED)" --cov=cards --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered $(ARGS)
 
 .PHONY: check
 check: $(DEVELOP)  ## ruff, mypy --strict, import contracts
