@@ -52,6 +52,8 @@ from tests.bench.setting import Setting
 from tests.bench.soak import capacity, soak, soaked, stop_under_load
 from tests.bench.subjects import SERVICE, Subject, running
 
+pytestmark = pytest.mark.uncounted
+
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 SMALL = Size("small", 10, 3)
 
@@ -531,6 +533,7 @@ def test_sigterm_loses_no_request(workers: int, anew: bool) -> None:
 @pytest.mark.loopback
 @pytest.mark.real_clock
 @pytest.mark.soak
+@pytest.mark.rotates
 def test_under_load_it_neither_fails_nor_grows_nor_slows() -> None:
     """20 s of the ten minutes of `make bench`, at half the capacity: the machine is shared."""
 
