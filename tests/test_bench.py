@@ -353,7 +353,8 @@ def test_a_floor_reads_the_body_and_runs_as_the_product_does() -> None:
             floors._Server(app, settings, "127.0.0.1", 8080, 1),
         )
     )
-    assert ours.pop("post_fork").__func__ is theirs.pop("post_fork").__func__
+    for hook in ("post_fork", "when_ready"):
+        assert ours.pop(hook).__func__ is theirs.pop(hook).__func__
     assert ours == theirs
 
 
