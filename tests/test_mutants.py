@@ -27,18 +27,21 @@ def test_a_fault_changes_the_source(fault: Fault) -> None:
 
 
 @pytest.mark.mutation
+@pytest.mark.rotates
 def test_without_a_fault_nothing_is_noticed() -> None:
     found = verdict(Fault("none", "units/quantity.py", ()))
     assert not found.caught, found.what
 
 
 @pytest.mark.mutation
+@pytest.mark.rotates
 @pytest.mark.parametrize("fault", faults(FAULTS))
 def test_a_fault_is_caught(fault: Fault) -> None:
     assert verdict(fault).caught
 
 
 @pytest.mark.mutation
+@pytest.mark.rotates
 @pytest.mark.parametrize("fault", faults(SECOND_WALL))
 def test_a_fault_before_a_second_wall_changes_no_card(fault: Fault) -> None:
     assert not verdict(fault).caught

@@ -10,6 +10,7 @@ from cards.evidence.evidence import (
     SetAside,
     Unread,
     collect,
+    title_of,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "SetAside",
     "Unread",
     "collect",
+    "title_of",
 ]

@@ -10,7 +10,7 @@ from cards.protocol.parse import shipped_bytes
 
 _SHORT = """\
 # The protocol of {name}. It builds on the shipped profile standard: what is not said here is the
-# standard profile's. `repletion protocol show FILE` prints the whole decision table,
+# standard profile's. `repletion protocol show FILE --markdown` prints the whole decision table,
 # `repletion protocol check FILE` reads it like a careful pharmacist. Point REPLETION_PROTOCOL at
 # this file.
 #

@@ -26,6 +26,7 @@ from cards.protocol.parse import (
     parse_protocol,
     shipped,
 )
+from cards.protocol.said import said
 
 __all__ = [
     "CLASSES",
@@ -50,5 +51,6 @@ __all__ = [
     "build_protocol",
     "cited_anchor",
     "parse_protocol",
+    "said",
     "shipped",
 ]

@@ -58,7 +58,7 @@ Flag = Literal[
 
 def _numeric(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("Input should be a number")
+        raise ValueError("must be a number")
     return value
 
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from cards.protocol.faults import faults
 from cards.protocol.merge import DropError, Merged, Raw, merge
 from cards.protocol.model import LOW, Band, ProtocolFile, Renal, Rule, Stop
+from cards.protocol.said import said
 from cards.units.quantity import magnesium_unit
 
 _FOLDER = resources.files("cards").joinpath("protocols")
@@ -142,7 +143,8 @@ def build_protocol(raw: Raw, origin: str) -> Protocol:
     try:
         file = ProtocolFile.model_validate(merged.raw)
     except ValidationError as error:
-        raise ProtocolError([merged.line(e["loc"], e["msg"]) for e in error.errors()]) from None
+        lines = [merged.line(e["loc"], said(dict(e))) for e in error.errors()]
+        raise ProtocolError(lines) from None
     lines = [merged.line(path, says) for path, says in faults(file)]
     if lines:
         raise ProtocolError(lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from cards.phrase import counted
 from service.replay.ask import Ask, ProtocolFile
 from service.replay.engine import Engine, Progress, Task
 from service.replay.errors import ReplayError
@@ -111,4 +112,4 @@ def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 def _why(scans: Iterable[Scan]) -> str:
     rejected = _sum(scan.rejected for scan in scans)
-    return "".join(f" {number} lines: {reason}." for reason, number in rejected.items())
+    return "".join(f" {counted(number, 'line')}: {reason}." for reason, number in rejected.items())

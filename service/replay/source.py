@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Literal
 import msgspec
 from msgspec import Struct
 
-from service.replay.errors import ReplayError
+from service.replay.errors import INSTALL, ReplayError
 
 Kind = Literal["ndjson", "gz", "parquet"]
 MOST = 16_000_000
@@ -175,9 +175,9 @@ def _to_newline(stream: BinaryIO) -> Iterator[bytes]:
 
 def _duckdb() -> Any:
     try:
-        import duckdb  # the extra `replay`; a service that only serves does without
+        import duckdb  # .ci/replay.txt; a service that only serves does without
     except ModuleNotFoundError:
-        raise ReplayError("Parquet needs DuckDB: pip install 'repletion[replay]'") from None
+        raise ReplayError(f"Parquet needs DuckDB. {INSTALL}") from None
     # Rows are streamed: nothing has to go to the disk.
     connection = duckdb.connect(
         config={"memory_limit": "300MB", "threads": 1, "temp_directory": ""}

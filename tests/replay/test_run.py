@@ -231,7 +231,7 @@ WRONG = [
     (["missing.ndjson"], "there is no such file"),
     (["empty.ndjson"], "holds no FHIR resource"),
     (["folder"], "holds no file named"),
-    (["bad.ndjson"], "1 lines: not JSON"),
+    (["bad.ndjson"], "1 line: not JSON"),
     (["good.ndjson", "--protocol", "nothing"], "neither a shipped profile"),
     (["good.ndjson", "--against", "bad.ndjson"], "bad.ndjson"),
     (["good.ndjson", "--hooks", "order-dispense"], "the hooks are patient-view"),

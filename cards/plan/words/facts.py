@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from cards.assessment import Assessment, Finding
 from cards.chart import Chart
+from cards.evidence import title_of
 from cards.phrase import age, listed, moment, record
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
@@ -123,7 +124,7 @@ def notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         or (g.need == "creatinine" and chart.kidney.estimates)
     ]
     if named:
-        names = ", ".join("QTc" if g.need == "qtc" else g.need for g in named)
+        names = ", ".join(title_of(g.need) for g in named)
         text = f"Not read: {names}."
         if any(g.need == "administrations" for g in named):
             text += " Administrations not readable: check the record."

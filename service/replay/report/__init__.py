@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from service.replay.errors import ReplayError
+from service.replay.errors import INSTALL, ReplayError
 from service.replay.row import Run
 
 _NEEDED = ("altair", "duckdb", "vl_convert")
@@ -29,9 +29,7 @@ def require() -> None:
     walking, not after them."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise ReplayError(
-            f"The report needs {', '.join(missing)}: install repletion with its extra `replay`."
-        )
+        raise ReplayError(f"The report needs {', '.join(missing)}. {INSTALL}")
 
 
 def write(folder: Path) -> tuple[str, ...]:
@@ -41,7 +39,7 @@ def write(folder: Path) -> tuple[str, ...]:
     Each file is whole or not there. Raises OSError, and ValueError on rows that contradict
     themselves.
     """
-    # Charts and counting need the extra `replay`; whoever only decides need not have it.
+    # Charts and counting need .ci/replay.txt; whoever only decides need not have it.
     from service.replay.report.charts import draw_charts
     from service.replay.report.differences import write_differences
     from service.replay.report.figures import make_figures

@@ -9,6 +9,11 @@ from service.replay.report.tally import LOW
 from service.replay.row import AFTER_H, LOW_H
 
 FEW = "withheld, too few patients concerned or left over"
+FEW_PATIENTS = (
+    "Few patients: counts of few, and what would give them away, are withheld (--min-cell), and"
+    " nothing is said of them. Replay more patients to learn more."
+)
+_OFTEN = 2  # withheld so often, it is said once for all
 _LOUD = 3
 WHEN = {
     "order-sign": "at signing",
@@ -19,14 +24,29 @@ SHORT = {"order-sign": "signing", "order-select": "choosing", "patient-view": "o
 
 
 def five_sentences(figures: Figures) -> tuple[str, ...]:
-    """How often, on whom, which rules, what data was missing, whether clinicians agreed."""
-    return (
+    """How often, on whom, which rules, what data was missing, whether clinicians agreed.
+
+    Where few patients leave several things unsaid, one sentence more says so, and they are left
+    out.
+    """
+    sentences = (
         _how_often(figures),
         _on_whom(figures),
         _which_rules(figures),
         _what_missing(figures),
         _agreed(figures),
     )
+    if sum(sentence.count(FEW) for sentence in sentences) < _OFTEN:
+        return sentences
+    left = (_without_few(sentence) for sentence in sentences)
+    return (*(sentence for sentence in left if sentence), FEW_PATIENTS)
+
+
+def _without_few(sentence: str) -> str:
+    """A sentence without its parts that are withheld; "" when nothing is left of it."""
+    head, _, rest = sentence.removesuffix(".").partition(": ")
+    parts = [part for part in rest.split("; ") if FEW not in part]
+    return f"{head}: {'; '.join(parts)}." if parts else ""
 
 
 def _hooks(figures: Figures) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cards.evidence import title_of
 from service.replay.report.disclosure import Key
 from service.replay.report.figures.published import NONE, Published, sorted_rows
 from service.replay.report.table import Table
@@ -108,7 +109,7 @@ def stops(shown: Published, hooks: list[str]) -> Table:
 
 def gaps(shown: Published, hooks: list[str]) -> Table:
     rows = [
-        shown.row((hook, key[2], key[3]), key, ("call", hook))
+        shown.row((hook, title_of(key[2]), key[3]), key, ("call", hook))
         for hook in hooks
         for key in shown.cells
         if key[:2] == ("gap-reason", hook)
