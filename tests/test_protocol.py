@@ -31,10 +31,11 @@ from cards.protocol import (
     show,
     template,
 )
-from cards.protocol.faults import RULES, STOPS, limits
+from cards.protocol.faults import RULES, STOPS
 from cards.protocol.model import Limit, Limits, Result, Wordings
 from cards.protocol.parse import shipped_bytes
 from cards.protocol.units import EXPECTED_UNITS
+from cards.protocol.words import limits
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request, offers
 

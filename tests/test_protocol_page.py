@@ -32,10 +32,11 @@ from cards.protocol import (
     shipped,
 )
 from cards.protocol.anchors import UNREAD
-from cards.protocol.faults import RULES, STOPS, cited, limits
+from cards.protocol.faults import RULES, STOPS, cited
 from cards.protocol.model import Band, Limit, Option, Product, Renal, When
 from cards.protocol.rows import Column, Row, Table
-from cards.protocol.spoken import amount, interval
+from cards.protocol.spoken import interval
+from cards.protocol.words import limits
 from cards.quantity import plain
 from cards.sums import sums
 from service.cli import main
@@ -154,7 +155,7 @@ def told(owner: BaseModel, key: str, value: Any, unit: str) -> str:
         When: {"weight_from": number, "weight_to": f"{number} kg"},
     }
     if isinstance(owner, Limit):
-        return amount(owner)
+        return owner.said
     return kinds[type(owner)][key]
 
 

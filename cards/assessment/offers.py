@@ -17,6 +17,7 @@ from cards.assessment.stops import Stops
 from cards.chart import Chart
 from cards.orders import DraftOrder
 from cards.protocol import Option, Product, Protocol, Regimen, When
+from cards.quantity import places
 
 _DAY = timedelta(hours=24)
 _HAIR = Decimal("1e-9")
@@ -117,6 +118,11 @@ class Cap(Struct, frozen=True, gc=False):
     session: Decimal
     by_weight: bool
     weight_unknown: bool
+
+    @property
+    def shown(self) -> str:
+        """``8 g``; what is computed from the weight to a tenth of a gram."""
+        return f"{places(self.limit, 1 if self.by_weight else 3)} g"
 
     @property
     def left(self) -> Decimal:

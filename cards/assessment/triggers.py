@@ -16,7 +16,7 @@ from cards.chart import PROBLEMS, Chart
 from cards.codes import Drug
 from cards.orders import DraftOrder
 from cards.phrase import bare, record
-from cards.protocol import Indicator, Protocol
+from cards.protocol import Indicator, Protocol, fill
 
 # Which group a trigger listens to, in the order its line stands on a card.
 GROUPS = (
@@ -29,11 +29,12 @@ GROUPS = (
     ("N6", "cause"),
     ("N9", "calcium"),
 )
+# What to do about each.
 _SAYS = {
     "N1": "replace magnesium with it; never withhold potassium.",
     "N2": "it wastes magnesium: replete, recheck, consider a potassium-sparing diuretic.",
     "N3": "it lowers magnesium: consider stopping it or an H2 blocker.",
-    "N4": "replete magnesium first, keep potassium at 4.0 mmol/L or more.",
+    "N4": "replete magnesium first, keep potassium at {limit.potassium_at_risk} or more.",
     "N5": "low magnesium raises digoxin toxicity.",
     "N6": "it wastes magnesium: monitor magnesium while it is given.",
     "N9": "calcium may not correct until magnesium does.",
@@ -114,9 +115,9 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             indicator = "info"
         else:
             indicator = _scoped(indicator, context)
-        says = f"{_label(draft, drug)}: {_SAYS[rule]}"
-        if rule == "N1" and k is not None:
-            says = f"{_label(draft, drug)}: potassium {k.quantity}; {_SAYS[rule]}"
+        potassium = f"potassium {k.quantity}; " if rule == "N1" and k is not None else ""
+        advice = fill(_SAYS[rule], context.protocol.file)
+        says = f"{_label(draft, drug)}: {potassium}{advice}"
         yield met(
             context.protocol,
             rule,
@@ -216,9 +217,9 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         and k is not None
         and k.below(context.protocol.file.limit.potassium_low.value)
     ):
-        hours = context.protocol.file.limit.magnesium_lab_interval.value
+        interval = context.protocol.file.limit.magnesium_lab_interval.said
         says = (
-            f"{label}: potassium {k.quantity} and no usable magnesium in {hours} h: "
+            f"{label}: potassium {k.quantity} and no usable magnesium in {interval}: "
             "order magnesium."
         )
         yield met(

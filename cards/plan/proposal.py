@@ -14,11 +14,10 @@ from cards.chart import Chart
 from cards.orders import DraftOrder
 from cards.phrase import bare
 from cards.protocol import Protocol
-from cards.quantity import SaltMass, places, plain
+from cards.quantity import SaltMass, places, plain, span
 
 _RECHECK = re.compile(r"(end|start)\+(\d+)([hd])\Z")
 _MORNING = 6
-_SETTLE = timedelta(hours=6)
 _APART = timedelta(hours=4)
 LAB_NAMES = {
     "magnesium": "magnesium level",
@@ -94,11 +93,6 @@ class Step(Struct, frozen=True, gc=False):
         if option.at_night:
             return f"{dose} at night"
         return f"{dose} {'twice' if option.per_day == 2 else f'{option.per_day} times'} daily"
-
-
-def span(minutes: int) -> str:
-    """``20 min``, ``2 h``"""
-    return f"{minutes // 60} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} min"
 
 
 class CreateDrug(Struct, frozen=True, gc=False):
@@ -209,7 +203,7 @@ def _proposal(
         draft = None
     else:
         actions += [CreateDrug(step, n) for n, step in enumerate(steps)]
-    drawn = _draw_times(rechecks, steps[-1], chart.now)
+    drawn = _draw_times(rechecks, steps[-1], chart.now, protocol)
     actions += [_lab("magnesium", chart, at, len(actions) + n) for n, at in enumerate(drawn)]
     if draft is not None and draft.resource.id:
         actions.append(DeleteOrder(f"MedicationRequest/{draft.resource.id}", bare(draft.label, 60)))
@@ -262,12 +256,14 @@ def _rechecks(offer: Offer, chart: Chart, protocol: Protocol) -> tuple[str, ...]
     return ()
 
 
-def _draw_times(rechecks: tuple[str, ...], step: Step, now: datetime) -> list[datetime]:
+def _draw_times(
+    rechecks: tuple[str, ...], step: Step, now: datetime, protocol: Protocol
+) -> list[datetime]:
     times: list[datetime] = []
     for recheck in rechecks:
         match = _RECHECK.match(recheck)
         if match is None:
-            at = _next_morning(step.end + _SETTLE)
+            at = _next_morning(step.end + protocol.file.result.not_equilibrated.span)
         else:
             amount = timedelta(hours=int(match[2]) * (24 if match[3] == "d" else 1))
             at = (step.end if match[1] == "end" else now) + amount
@@ -316,16 +312,17 @@ def _labs(
     if not labs:
         return None
     chart = assessment.chart
-    at = _settled(assessment)
+    at = _settled(assessment, protocol)
     actions = tuple(
         _lab(lab, chart, at if lab == "magnesium" else chart.now, n) for n, lab in enumerate(labs)
     )
     names = " and ".join(LAB_NAMES[lab] for lab in labs)
-    when = "now" if at == chart.now else "6 h after the infusion"
+    settled = protocol.file.result.not_equilibrated
+    when = "now" if at == chart.now else f"{settled.said} after the infusion"
     return Proposal(f"Order {names} {when}", "labs/" + "+".join(labs), False, actions)
 
 
-def _settled(assessment: Assessment) -> datetime:
+def _settled(assessment: Assessment, protocol: Protocol) -> datetime:
     """Now; or, while magnesium is being given, when the level means something again."""
     chart = assessment.chart
     if not assessment.stops.met("H9"):
@@ -337,4 +334,4 @@ def _settled(assessment: Assessment) -> datetime:
     ]
     ends += [order.end(medicines.one_off) for order in medicines.running_parenteral]
     latest = max((end for end in ends if end is not None), default=chart.now)
-    return max(chart.now, latest + _SETTLE)
+    return max(chart.now, latest + protocol.file.result.not_equilibrated.span)

@@ -4,6 +4,7 @@ from cards.protocol.anchors import anchor, cited_anchor
 from cards.protocol.markdown import show
 from cards.protocol.model import (
     CLASSES,
+    ESTIMATES,
     FLAGS,
     LOW,
     ActsAs,
@@ -30,9 +31,11 @@ from cards.protocol.parse import (
 from cards.protocol.remarks import check
 from cards.protocol.sheet import Section, Sheet, sheet
 from cards.protocol.starter import template
+from cards.protocol.words import fill
 
 __all__ = [
     "CLASSES",
+    "ESTIMATES",
     "FLAGS",
     "LOW",
     "PROFILES",
@@ -56,6 +59,7 @@ __all__ = [
     "build_protocol",
     "check",
     "cited_anchor",
+    "fill",
     "parse_protocol",
     "sheet",
     "shipped",

@@ -15,7 +15,6 @@ from cards.protocol.model import (
     CLASSES,
     LOW,
     Cited,
-    Limit,
     Option,
     Product,
     ProductCode,
@@ -24,6 +23,7 @@ from cards.protocol.model import (
     When,
 )
 from cards.protocol.units import EXPECTED_UNITS
+from cards.protocol.words import limits
 from cards.quantity import least_minutes, magnesium_unit, plain
 
 Path = tuple[str | int, ...]
@@ -84,16 +84,6 @@ def faults(file: ProtocolFile) -> Iterator[Fault]:
     yield from _drug_list_faults(file)
 
 
-def limits(file: ProtocolFile) -> Iterator[tuple[str, Limit]]:
-    """Every Limit with its place in the file."""
-    for name in type(file.limit).model_fields:
-        yield f"limit.{name}", getattr(file.limit, name)
-    for name in type(file.result).model_fields:
-        value = getattr(file.result, name)
-        if isinstance(value, Limit):
-            yield f"result.{name}", value
-
-
 def cited(file: ProtocolFile) -> Iterator[tuple[Path, Cited]]:
     """Every entry that rests on sources, with its path in the file."""
     for place, limit in limits(file):
@@ -145,6 +135,9 @@ def _limit_faults(file: ProtocolFile) -> Iterator[Fault]:
     if file.limit.infusion_rate.value > LABEL_RATE:
         says = f"the label's {LABEL_RATE} mg/min is never relaxable"
         yield ("limit", "infusion_rate", "value"), says
+    if file.limit.fast_rate.value * 1000 > file.limit.infusion_rate.value * 60:
+        says = f"{file.limit.fast_rate.said} is faster than limit.infusion_rate"
+        yield ("limit", "fast_rate", "value"), f"{says}, {file.limit.infusion_rate.said}"
 
 
 def _site_code_faults(file: ProtocolFile) -> Iterator[Fault]:

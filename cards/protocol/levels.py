@@ -15,7 +15,7 @@ from cards.protocol.faults import first_grams, grams, rechecks
 from cards.protocol.model import FLAGS, Band, Option, ProtocolFile, Regimen, Setting, When
 from cards.protocol.reach import State, cap, holds
 from cards.protocol.rows import Dose
-from cards.protocol.spoken import amount, dose, only, recheck
+from cards.protocol.spoken import dose, only, recheck
 
 # The patient of whom nothing is said: neither his weight nor what he was given narrows the cap.
 WEIGHT = Decimal(70)
@@ -177,7 +177,7 @@ def _only(file: ProtocolFile, option: Option, state: State) -> str:
     """The option's condition that the state leaves open."""
     if state.acts_as == "normal" and "life" not in state.flags:
         return (
-            f"only after intravenous magnesium within {amount(file.limit.maintenance_window)}, "
+            f"only after intravenous magnesium within {file.limit.maintenance_window.said}, "
             "while a cause persists and no oral magnesium is active"
         )
     when = option.when

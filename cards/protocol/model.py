@@ -24,12 +24,14 @@ from pydantic import (
     StrictInt,
 )
 
-from cards.quantity import MG_MOLAR, SaltMass
+from cards.quantity import MG_MOLAR, SaltMass, stated
 
 Indicator = Literal["info", "warning", "critical"]
 ActsAs = Literal["severe", "moderate", "mild", "normal", "high", "toxic"]
 RenalId = Literal["R0", "R1", "R2", "R3", "R4", "RU"]
 Setting = Literal["inpatient", "ambulatory"]
+# The estimates of renal function, of which the lowest decides: as reported, and two computed.
+ESTIMATES = ("eGFR", "CKD-EPI 2021", "Cockcroft-Gault")
 CLASSES: tuple[ActsAs, ...] = ("severe", "moderate", "mild", "normal", "high", "toxic")
 LOW: frozenset[str] = frozenset({"severe", "moderate", "mild"})
 FLAGS = (
@@ -85,10 +87,28 @@ class Cited(Model):
     why: str = ""
 
 
+class Spoken(Cited):
+    """An entry whose sentences stand on cards. They name a number of the file instead of
+    repeating it (``{limit.quiet}``, see ``cards/protocol/words.py``); ``own_numbers`` are those
+    that only happen to equal a limit: ``7 days``."""
+
+    own_numbers: tuple[str, ...] = ()
+
+
 class Limit(Cited):
     value: Number
     unit: str
     why: str = Field(min_length=1)
+
+    @cached_property
+    def number(self) -> str:
+        """The number as the file states it, with three decimals at most."""
+        return stated(self.value)
+
+    @cached_property
+    def said(self) -> str:
+        """``150 mg/min``, ``18 years``: the number with its unit, as people say it."""
+        return f"{self.number} {_SAID_UNITS.get(self.unit, self.unit)}"
 
     @cached_property
     def span(self) -> timedelta:
@@ -97,6 +117,13 @@ class Limit(Cited):
 
 
 _TIMES = {"min": "minutes", "h": "hours", "d": "days"}
+_SAID_UNITS = {
+    "a": "years",
+    "d": "days",
+    "1": "times",
+    "10*9/L": "x 10^9/L",
+    "mg/g": "mg/dL per g/dL",
+}
 
 
 class Head(Model):
@@ -175,8 +202,6 @@ class Limits(Model):
     oral_daily: Limit
     oral_full_dose: Limit
     oxide_daily: Limit
-    half_dose_iv: Limit
-    half_dose_oral: Limit
     supplement_high: Limit
     high_card: Limit
     obstetric_high: Limit
@@ -243,7 +268,7 @@ class Band(Cited):
         return f"{low}v{high}"
 
 
-class Renal(Cited):
+class Renal(Spoken):
     """One renal class; ``start`` is its lower bound in mL/min, inclusive."""
 
     id: RenalId
@@ -256,7 +281,7 @@ class Renal(Cited):
     why: str = Field(min_length=1)
 
 
-class Rule(Cited):
+class Rule(Spoken):
     """A finding that can be a card: its title, its indicator (by class where it differs), and for
     a trigger what ``says`` is ordered, as the end of "magnesium is low and …"."""
 
@@ -271,7 +296,7 @@ class Rule(Cited):
         return found if found is not None else "info"
 
 
-class Stop(Cited):
+class Stop(Spoken):
     """A hard stop: what it blocks, whether life-threatening arrhythmia is exempt."""
 
     title: str = Field(min_length=1)
@@ -390,7 +415,7 @@ class DrugList(Cited):
     why: str = Field(min_length=1)
 
 
-class Wording(Cited):
+class Wording(Spoken):
     text: str = Field(min_length=1)
 
 

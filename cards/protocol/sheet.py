@@ -49,7 +49,7 @@ def sheet(protocol: Protocol) -> Sheet:
             (tables.results(file), *tables.site_codes(file), tables.LEVELS),
             (tables.bands(file), *tables.levels_(file), tables.flags_(file)),
         ),
-        Section("kidney", "Renal classes", (tables.KIDNEY,), (tables.kidney(file),)),
+        Section("kidney", "Renal classes", (tables.estimates(file),), (tables.kidney(file),)),
         Section("stops", "Hard stops", (tables.STOPS,), (tables.stops(file), tables.unread(file))),
         Section(
             "regimens",

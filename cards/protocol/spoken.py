@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from cards.protocol.faults import daily_mmol
-from cards.protocol.model import Band, Limit, Option, Product, ProtocolFile, When
+from cards.protocol.model import Band, Option, Product, ProtocolFile, When
 from cards.protocol.rows import Dose
 from cards.quantity import (
     MG_DL_PER_MEQ_L,
@@ -29,19 +29,8 @@ FLAGS = {
     "anticoagulant": "anticoagulant",
     "platelets-low": "low platelets",
 }
-_UNITS = {"a": "years", "d": "days", "1": "times", "10*9/L": "x 10^9/L", "mg/g": "mg/dL per g/dL"}
 _TIMES = re.compile(r"(end|start)\+(\d+)([hd])")
 _SPANS = {"h": "h", "d": "days"}
-
-
-def unit(limit: Limit) -> str:
-    """The unit of a limit as people write it: UCUM's ``a`` is years."""
-    return _UNITS.get(limit.unit, limit.unit)
-
-
-def amount(limit: Limit) -> str:
-    """``150 mg/min``"""
-    return f"{plain(limit.value)} {unit(limit)}"
 
 
 def interval(band: Band, per: Decimal = Decimal(1), digits: int | None = None) -> str:

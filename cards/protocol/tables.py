@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from cards import codes
 from cards.protocol.anchors import anchor
-from cards.protocol.faults import limits
 from cards.protocol.levels import Gets, Levels, levels
-from cards.protocol.model import Cited, ProtocolFile, Rule, Setting
+from cards.protocol.model import ESTIMATES, Cited, ProtocolFile, Rule, Setting
 from cards.protocol.parse import Protocol
 from cards.protocol.rows import Cell, Column, Kind, Row, Table, cell
 from cards.protocol.spoken import (
     FLAGS,
-    amount,
     clearance,
     condition,
     dose,
@@ -24,6 +23,7 @@ from cards.protocol.spoken import (
     recheck,
     strength,
 )
+from cards.protocol.words import limits
 from cards.quantity import plain
 
 LEVELS = (
@@ -31,10 +31,6 @@ LEVELS = (
     "usable result, of whom no hard stop holds and to whom no magnesium was given; ★ is the "
     "recommended option. A line names what makes the patient different; where several lines fit, "
     "the first row of the regimen table that holds decides."
-)
-KIDNEY = (
-    "The lower of Cockcroft-Gault clearance and reported eGFR decides, compared unrounded; the "
-    "first class whose bound is reached counts. Acute kidney injury is at least R2."
 )
 STOPS = "While a stop holds no drug is suggested; the card says why and what to do."
 REGIMENS = (
@@ -62,7 +58,7 @@ _LIMIT_GROUPS = {
         limit.daily_parenteral limit.single_im limit.iv_concentration limit.short_infusion
         limit.monitoring_magnesium limit.bedside_dose limit.emergency_spent limit.one_off_end""",
     "Oral magnesium": "limit.oral_daily limit.oral_full_dose limit.oxide_daily",
-    "Kidney, weight, age": """limit.half_dose_iv limit.half_dose_oral limit.creatinine_rise
+    "Kidney, weight, age": """limit.creatinine_rise
         limit.creatinine_ratio limit.creatinine_low limit.recent_dialysis limit.unknown_weight_iv
         limit.weight_floor limit.weight_jump limit.weight_low limit.weight_high limit.adult_age""",
     "High magnesium": "limit.supplement_high limit.high_card limit.obstetric_high",
@@ -213,22 +209,22 @@ def flags_(file: ProtocolFile) -> Table:
     long, wide = limit.qtc_long, limit.qrs_wide
     meanings = {
         "life": f"torsades or polymorphic VT at any level that is not high; another ventricular "
-        f"tachycardia with a pulse or a seizure at a low one; within {amount(limit.new_event)} or "
+        f"tachycardia with a pulse or a seizure at a low one; within {limit.new_event.said} or "
         "of this encounter",
-        "symp": f"tetany, carpopedal or laryngeal spasm, or QTc of {amount(long)} or more "
-        f"({amount(limit.qtc_wide_allowance)} more with a QRS of {amount(wide)} or more, or paced)",
+        "symp": f"tetany, carpopedal or laryngeal spasm, or QTc of {long.said} or more "
+        f"({limit.qtc_wide_allowance.said} more with a QRS of {wide.said} or more, or paced)",
         "risk": "digoxin, a strong QT drug or haloperidol IV; two known-risk QT drugs, or one with "
-        f"potassium below {amount(limit.potassium_low)}; QTc of {amount(limit.qtc_borderline)} or "
+        f"potassium below {limit.potassium_low.said}; QTc of {limit.qtc_borderline.said} or "
         "more; earlier VT or torsades; acute coronary syndrome in this encounter; potassium below "
-        f"{amount(limit.potassium_urgent)}",
+        f"{limit.potassium_urgent.said}",
         "noent": "ileus, vomiting, intolerance of oral magnesium",
         "giloss": "short bowel, ileostomy, high-output stoma, chronic diarrhoea",
         "oral-first-step": "oral magnesium was running before the result, below "
-        f"{amount(limit.oral_full_dose)} a day",
+        f"{limit.oral_full_dose.said} a day",
         "oral-full-dose": "oral magnesium was running before the result, "
-        f"{amount(limit.oral_full_dose)} a day or more",
+        f"{limit.oral_full_dose.said} a day or more",
         "anticoagulant": "an anticoagulant is active",
-        "platelets-low": f"platelets below {amount(limit.platelets)}",
+        "platelets-low": f"platelets below {limit.platelets.said}",
         "arrest": "cardiac arrest or ventricular fibrillation, recorded as above: follow ACLS, and "
         "nothing is said on orders",
         "torsades": "torsades or polymorphic VT, recorded as above",
@@ -245,6 +241,21 @@ def flags_(file: ProtocolFile) -> Table:
     )
     columns = _columns(("the patient has", "name"), "in the file", "when")
     return Table("What the patient may have", columns, tuple(rows))
+
+
+def estimates(file: ProtocolFile) -> str:
+    """How the renal class is found, and what an acute injury makes of it."""
+    limit = file.limit
+    first = next(row.start for row in file.renal if row.id == "R0")
+    *others, last = ESTIMATES
+    return (
+        f"The lowest of {', '.join(others)} and {last} decides, compared unrounded; the first "
+        f"class whose bound is reached counts. Acute kidney injury (creatinine up by "
+        f"{limit.creatinine_rise.said} in two days, {limit.creatinine_ratio.number} x the lowest "
+        f"of a week, or coded) is at least R2; R1 where creatinine stays below "
+        f"{limit.creatinine_low.said} and the estimate is {plain(first or Decimal(0))} mL/min or "
+        "more."
+    )
 
 
 def kidney(file: ProtocolFile) -> Table:
@@ -297,7 +308,7 @@ def stops(file: ProtocolFile) -> Table:
 
 def unread(file: ProtocolFile) -> Table:
     """What a need that was asked for and not obtained does (protocol section 0)."""
-    cap = amount(file.limit.unknown_weight_iv)
+    cap = file.limit.unknown_weight_iv.said
     relaxed = {row.stop for row in file.relaxed}
     weight = "no limit by weight" if "weight-unknown" in relaxed else f"at most {cap} IV in 24 h"
     renal = (
@@ -389,7 +400,7 @@ def limits_(file: ProtocolFile) -> Iterator[Table]:
         rows = (
             Row(
                 anchor(*place.split(".", 1)),
-                ((place,), (amount(found[place]),), *_basis(found[place])),
+                ((place,), (found[place].said,), *_basis(found[place])),
             )
             for place in places.split()
         )

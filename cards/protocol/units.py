@@ -9,8 +9,8 @@ _BY_UNIT = {
     "mg/min": "limit.infusion_rate",
     "g/h": "limit.fast_rate",
     "g": """limit.single_iv limit.daily_parenteral limit.single_im limit.unknown_weight_iv
-        limit.bedside_dose limit.half_dose_iv limit.refractory_iv""",
-    "mg": "limit.oxide_daily limit.half_dose_oral",
+        limit.bedside_dose limit.refractory_iv""",
+    "mg": "limit.oxide_daily",
     "mmol": "limit.oral_daily limit.oral_full_dose",
     "%": "limit.iv_concentration limit.weight_jump limit.femg_low limit.femg_high",
     "kg": "limit.weight_floor limit.weight_low limit.weight_high",

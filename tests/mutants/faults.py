@@ -140,8 +140,6 @@ IN_PROTOCOL = (
     _number("limit.adult_age", "18", "17"),
     _number("limit.oral_daily", "24", "48"),
     _number("limit.oral_full_dose", "19", "20"),
-    _number("limit.half_dose_iv", "1", "2"),
-    _number("limit.half_dose_oral", "400", "500"),
     _number("limit.one_off_end", "6", "24"),
     _number("limit.qtc_long", "500", "501"),
     _number("limit.qtc_borderline", "480", "481"),

@@ -30,7 +30,7 @@ def arithmetic(
         by = "by weight" if cap.by_weight else f"class {assessment.chart.kidney.id}"
         if cap.weight_unknown and not protocol.relaxed("weight-unknown"):
             by = "weight unknown"
-        text = f"24 h limit {places(cap.limit, 1)} g ({by}), left {places(cap.left, 1)} g."
+        text = f"24 h limit {cap.shown} ({by}), left {places(cap.left, 1)} g."
         exempt = any(
             "life" in offer.regimen.when.flags and offer.grams_in_24h > cap.left for offer in offers
         )
