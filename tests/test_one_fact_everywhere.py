@@ -207,7 +207,7 @@ def decided(decision: Decision) -> Any:
     chart, asked = decision.chart, decision.assessment
     result = chart.magnesium.result
     steps = [
-        (action.step.dose, action.step.minutes, action.step.bound)
+        action.step.given
         if isinstance(action, CreateDrug | UpdateDraft)
         else (action.lab, action.at)
         if isinstance(action, CreateLab)

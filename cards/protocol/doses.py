@@ -74,6 +74,21 @@ class Dose(Struct, frozen=True, gc=False):
         return f"{self.product.substance} {self.shown} {self.how}"
 
     @property
+    def full(self) -> str:
+        """``2 g (8.1 mmol, 16.2 mEq) IV over 20 min (100 mg/min)``, ``500 mg (302 mg elemental)
+        by mouth at night for 2 days``: what a card and an order say."""
+        product = self.product
+        if product.route == "iv":
+            rate = places(self.rate or Decimal(0), 1)
+            return f"{self.shown} ({self.contents}) {self.how} ({rate} mg/min)"
+        if product.route == "im":
+            often = f"every {self.every_hours} h for {self.count} doses"
+            return f"{self.shown} ({self.contents}) IM {often}"
+        oxide = product.salt == "oxide"
+        basis = f"({places(self.elemental_mg, 0)} mg elemental)" if oxide else "elemental"
+        return f"{self.shown} {basis} by mouth {self.how} for {self.bound} days"
+
+    @property
     def contents(self) -> str:
         """``8.1 mmol, 16.2 mEq``"""
         return f"{places(self.mmol, 1)} mmol, {places(self.meq, 1)} mEq"

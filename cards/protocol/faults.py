@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from cards import codes
+from cards.protocol.doses import doses
 from cards.protocol.model import (
     CLASSES,
     LOW,
@@ -21,6 +22,17 @@ from cards.protocol.model import (
     ProtocolFile,
     Regimen,
     When,
+)
+from cards.protocol.regimens import (
+    Patient,
+    acting,
+    cap,
+    classes_of,
+    first_grams,
+    for_life,
+    grams,
+    lasts,
+    rechecks,
 )
 from cards.protocol.units import EXPECTED_UNITS
 from cards.protocol.words import limits
@@ -389,36 +401,17 @@ def _rate_faults(
             )
 
 
-def grams(option: Option) -> Decimal:
-    """All parenteral grams of an option, as they count towards the 24 h cap."""
-    return option.dose * (option.count or 1) + (option.then_dose or 0)
-
-
-def first_grams(option: Option) -> Decimal:
-    """The grams that must fit for the option to be offered: those of its first step alone."""
-    return grams(option) - (option.then_dose or 0)
-
-
-def classes_of(file: ProtocolFile, *whens: When) -> tuple[str, ...]:
-    """The renal classes that rows and their options speak of; those that do not always refuse
-    when nothing is stated."""
-    stated = [set(when.renal) for when in whens if when.renal]
-    open_ = {row.id for row in file.renal if row.intravenous != "refuse" or row.oral != "refuse"}
-    ids = set.intersection(*stated) if stated else open_
-    return tuple(row.id for row in file.renal if row.id in ids)
-
-
 def _cap_faults(
     file: ProtocolFile, path: Path, regimen: Regimen, option: Option
 ) -> Iterator[Fault]:
-    if "life" in regimen.when.flags:  # exempt from the cap, once in 24 h
+    if for_life(regimen):  # exempt from the cap, once in 24 h
         most = file.limit.single_iv.value
         if grams(option) > most:
             yield (*path, "dose"), f"exempt from the cap, so at most limit.single_iv ({most} g)"
         return
-    caps: dict[str, Decimal] = {row.id: row.cap_g for row in file.renal}
     total = first_grams(option)
     ids = classes_of(file, regimen.when, option.when)
+    caps = {id_: cap(file, id_, None, suggesting=False) for id_ in ids}
     over = [id_ for id_ in ids if total > caps[id_]]
     stated = bool(regimen.when.renal or option.when.renal)
     if not ids:
@@ -428,56 +421,23 @@ def _cap_faults(
         yield (*path, "dose"), f"{plain(total)} g in 24 h is over the cap ({shown})"
 
 
-def daily_mmol(file: ProtocolFile, option: Option) -> Decimal:
-    """Millimoles of magnesium a day of an oral option."""
-    return file.product[option.product].mmol(option.dose * (option.per_day or 1))
-
-
 def _oral_faults(
     file: ProtocolFile, path: Path, regimen: Regimen, option: Option
 ) -> Iterator[Fault]:
-    daily = daily_mmol(file, option)
+    daily = doses(file.product[option.product], option)[0].daily_mmol or Decimal(0)
     if daily > file.limit.oral_daily.value:
         yield (*path, "dose"), f"{daily:.1f} mmol a day is over the oral ceiling"
     refusing = {row.id for row in file.renal if row.oral == "refuse"}
     if refused := [i for i in classes_of(file, regimen.when, option.when) if i in refusing]:
         yield path, f"by mouth, where {', '.join(refused)} refuses it"
-    for acts_as in _acting(file, regimen.when, option.when):
+    for acts_as in acting(file, regimen.when, option.when):
         for setting in regimen.when.settings or ("inpatient", "ambulatory"):
             for id_ in classes_of(file, regimen.when, option.when):
-                bound = rechecks(file, "po", regimen.id, acts_as, setting, id_)
-                if not any(each.startswith("start+") for each in bound):
+                patient = Patient(None, acts_as, setting, id_, frozenset(), None)
+                if not lasts(rechecks(file, "po", regimen.id, patient)):
                     says = f"no [[followup]] row bounds it ({acts_as}, {setting}, {id_})"
                     yield path, f"{says}: an oral order lasts until its start+ recheck"
                     return
-
-
-def _acting(file: ProtocolFile, *whens: When) -> tuple[str, ...]:
-    """The classes rows and their options speak of: all that may be treated when none is."""
-    found = {band.acts_as for band in file.band} - {"high", "toxic"}
-    for when in whens:
-        if when.classes:
-            found &= set(when.classes)
-        if when.bands:
-            found &= {band.acts_as for band in file.band if band.name in when.bands}
-    return tuple(acts_as for acts_as in CLASSES if acts_as in found)
-
-
-def rechecks(
-    file: ProtocolFile, route: str, regimen: str, acts_as: str, setting: str, renal: str
-) -> tuple[str, ...]:
-    """The rechecks of the first follow-up row that holds, as the core looks for it."""
-    for row in file.followup:
-        when = row.when
-        if (
-            route in row.routes
-            and regimen in (row.regimens or (regimen,))
-            and acts_as in (when.classes or (acts_as,))
-            and setting in (when.settings or (setting,))
-            and renal in (when.renal or (renal,))
-        ):
-            return row.recheck
-    return ()
 
 
 def _followup_faults(file: ProtocolFile) -> Iterator[Fault]:

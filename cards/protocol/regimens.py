@@ -13,10 +13,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.protocol.model import CLASSES, LOW, Option, ProtocolFile, Regimen, Renal, When
 
-_RECHECK = re.compile(r"(end|start)\+(\d+)([hd])\Z")
+RECHECK = re.compile(r"(end|start)\+(\d+)([hd])")
 _FULL, _FIRST = "oral-full-dose", "oral-first-step"
 
 
@@ -74,19 +75,18 @@ def holds(when: When, patient: Patient) -> bool:
 
 
 def decided(
-    file: ProtocolFile, patient: Patient, opened: Callable[[Regimen], Sequence[Option]]
+    file: ProtocolFile, patient: Patient, opened: Callable[[Regimen, Patient], Iterable[Option]]
 ) -> Decided:
     """The first row that holds, with the options that ``opened`` leaves of it."""
-    flags = patient.flags
-    if _FULL in flags and _FIRST not in flags and renal(file, patient.renal).oral == "reduced":
+    if _FULL in patient.flags and renal(file, patient.renal).oral == "reduced":
         # Oral magnesium is active: no second one in a reduced class (ruling 41).
-        flags |= {_FIRST}
+        patient = replace(patient, flags=patient.flags | {_FIRST})
     rows: list[int] = []
     for index, row in enumerate(file.regimen):
-        if not (fits(row.when, patient) and met(row.when, flags)):
+        if not holds(row.when, patient):
             continue
         rows.append(index)
-        options = tuple(opened(row))
+        options = tuple(opened(row, patient))
         if not goes_on(row, options):
             return Decided(tuple(rows), row, options)
     return Decided(tuple(rows))
@@ -255,7 +255,7 @@ def rechecks(file: ProtocolFile, route: str, regimen: str, patient: Patient) -> 
 
 def recheck_after(recheck: str) -> tuple[str, timedelta] | None:
     """(``end`` or ``start``, how long after it); None for the next morning."""
-    match = _RECHECK.match(recheck)
+    match = RECHECK.fullmatch(recheck)
     if match is None:
         return None
     return match[1], timedelta(hours=int(match[2]) * (24 if match[3] == "d" else 1))
@@ -265,5 +265,5 @@ def lasts(found: Sequence[str]) -> int | None:
     """Days an oral order lasts: until its first recheck at a stated time (protocol section 6);
     None when none is stated, which a file is refused for."""
     times = (after for recheck in found if (after := recheck_after(recheck)) is not None)
-    first = next(times, None)
-    return None if first is None else max(first[1].days, 1)
+    first = next((time for anchor, time in times if anchor == "start"), None)
+    return None if first is None else max(first.days, 1)

@@ -10,9 +10,9 @@ from cards.assessment import Assessment, Finding, Offer
 from cards.evidence import Evidence
 from cards.plan import CreateDrug, Plan, Proposal, UpdateDraft
 from cards.protocol import Indicator, Protocol
+from cards.protocol.doses import Dose
 from cards.quantity import places
 from cards.trace.course import Course, read_course
-from cards.trace.dose import Dose, dose_of, doses_of
 from cards.trace.fact import Fact, Missing, named, read_facts, read_missing
 
 
@@ -228,7 +228,7 @@ def _limit(assessment: Assessment, protocol: Protocol) -> Limit24h:
 
 def _open(offer: Offer) -> Open:
     regimen = offer.regimen
-    return Open(regimen.id, offer.star, doses_of(offer), regimen.why, tuple(regimen.sources))
+    return Open(regimen.id, offer.star, offer.doses(), regimen.why, tuple(regimen.sources))
 
 
 def _finding(finding: Finding, protocol: Protocol, *, hushed: bool) -> Judged:
@@ -247,7 +247,7 @@ def _finding(finding: Finding, protocol: Protocol, *, hushed: bool) -> Judged:
 
 def _proposed(proposal: Proposal, limit: Limit24h) -> Proposed:
     steps = [a.step for a in proposal.actions if isinstance(a, CreateDrug | UpdateDraft)]
-    doses = tuple(dose_of(step) for step in steps)
-    grams = [d.mg * (d.count or 1) / 1000 for d in doses if d.product.route in ("iv", "im")]
+    doses = tuple(step.given for step in steps)
+    grams = [d.amount * (d.count or 1) for d in doses if d.product.route != "po"]
     left = max(limit.left - sum(grams), Decimal(0)) if grams else None
     return Proposed(proposal.label, proposal.recommended, doses, left)

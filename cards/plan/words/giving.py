@@ -21,9 +21,9 @@ def arithmetic(
                 offers.append(step.offer)
                 mark = "**Recommended:** " if proposal.recommended else "Or: "
                 product = step.offer.product.substance
-                text = f"{mark}{product} {step.amount()} {step.how()}"
-                if step.offer.route == "po":
-                    text += f", {places(step.offer.daily_mmol, 1)} mmol a day"
+                text = f"{mark}{product} {step.given.full}"
+                if step.given.daily_mmol is not None:
+                    text += f", {places(step.given.daily_mmol, 1)} mmol a day"
                 lines.append(Line(text + "."))
     if any(offer.parenteral for offer in offers):
         cap = assessment.cap
@@ -86,7 +86,7 @@ def _ecg(assessment: Assessment, steps: list[Step], protocol: Protocol) -> bool:
     flags = assessment.flags
     return (
         any(
-            step.minutes is not None and step.minutes <= limit.short_infusion.value
+            step.given.minutes is not None and step.given.minutes <= limit.short_infusion.value
             for step in steps
         )
         or flags.met("symp")
