@@ -150,9 +150,9 @@ def test_a_row_for_a_weight_has_a_line() -> None:
     protocol = build_protocol(tables, "site.toml")
     found = levels(protocol.file, "inpatient")
     (line,) = [one for one in found.lines if one.weight == 100 and not one.flags]
-    assert [d.text for d in line.cells[0].doses] == ["magnesium sulfate 4 g IV over 60 min"]
+    assert [d.text for d in line.cells[0].doses] == ["magnesium sulfate 4 g IV over 1 h"]
     assert offered(protocol, line, "inpatient", "R0") == {
-        ("magnesium sulfate 4 g IV over 60 min", True)
+        ("magnesium sulfate 4 g IV over 1 h", True)
     }
 
 
