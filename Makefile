@@ -43,7 +43,7 @@ spark: $(STAMP)  ## add PySpark to .venv, for the tests of --engine spark
 
 .PHONY: run
 run: $(STAMP)  ## serve on 127.0.0.1:8080 (PORT=), fire one request, print its cards
-	@exec $(BIN)/python -m service.demo --port "$(PORT)"
+	@exec $(BIN)/python -m service.server.demo --port "$(PORT)"
 
 .PHONY: test
 test: $(STAMP)  ## every test that needs no outside program, and those whose program is here

@@ -1,4 +1,4 @@
-"""Build cards/rxnorm.csv, the compact RxNorm product table, from the shared terminology files.
+"""Build cards/codes/rxnorm.csv, the compact RxNorm product table, from the terminology files.
 
     python .ci/rxnorm_table.py [SHARED_DIRECTORY]
 
@@ -138,8 +138,8 @@ def electrolyte_name(display: str) -> str | None:
 
 
 def main(shared: Path) -> None:
-    """Write cards/rxnorm.csv."""
-    known = tomllib.loads((HERE / "cards" / "codes.toml").read_text("utf-8"))["drug"]
+    """Write cards/codes/rxnorm.csv."""
+    known = tomllib.loads((HERE / "cards" / "codes" / "codes.toml").read_text("utf-8"))["drug"]
     ingredients = {row[0] for row in known.values()} | {"62349"}
     drugs: dict[str, set[str]] = defaultdict(set)
     facts: dict[str, tuple[str, str, str, str]] = {}
@@ -186,7 +186,7 @@ def main(shared: Path) -> None:
         if strength and not form and (*sorted(names), strength) not in strengths:
             continue
         rows[(" + ".join(sorted(names)), *facts[code])].append(int(code))
-    with (HERE / "cards" / "rxnorm.csv").open("w", encoding="utf-8", newline="") as file:
+    with (HERE / "cards" / "codes" / "rxnorm.csv").open("w", encoding="utf-8", newline="") as file:
         file.write("drug,form,systemic,strength,basis,rxcuis\n")
         for key in sorted(rows):
             file.write(",".join([*key, " ".join(map(str, sorted(rows[key])))]) + "\n")

@@ -10,11 +10,11 @@ from typing import Literal
 
 import cards
 from cards.evidence import Answered, Evidence
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
 from cards.protocol import Protocol, shipped
+from service.cdshooks.request import HookRequest, read_hook
 from service.errors import PatientMissing
 from service.gather import Fetch, fetch_nothing, gather
-from service.hooks import HookRequest, read_hook
 
 Mode = Literal["live", "shadow"]
 Clock = Literal["system", "last-result"]

@@ -70,8 +70,8 @@ class RequestLine:
 _FIELDS = tuple(RequestLine.__dataclass_fields__)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-# The default registry: with PROMETHEUS_MULTIPROC_DIR set (service.serve, more than one worker)
-# the values of all workers live in files there and are added up when read.
+# The default registry: with PROMETHEUS_MULTIPROC_DIR set (service.server.serve, more than one
+# worker) the values of all workers live in files there and are added up when read.
 _REQUESTS = Counter("repletion_requests_total", "Requests answered", ["route", "status"])
 _SECONDS = Histogram(
     "repletion_request_seconds",

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from cards.protocol import shipped
 from service.store import Store
-from service.tables import feedback, shown
+from service.store.tables import feedback, shown
 
 
 def add_cards(store: Store, count: int, at: datetime, **more: Any) -> list[str]:

@@ -16,16 +16,16 @@ from flask.testing import FlaskClient
 
 from cards.evidence import NEEDS
 from cards.protocol import PROFILES, Protocol, shipped
-from service import api
-from service.app import create_app
+from service.cdshooks.request import SERVICES
+from service.cdshooks.schema import explain
+from service.config.protocol import load_protocol
+from service.config.settings import Settings, SettingsError
 from service.errors import NotAuthenticated
-from service.hooks import SERVICES
 from service.observe import Observer, RequestLine, correlation_id
-from service.protocol import load_protocol
-from service.schema import explain
-from service.settings import Settings, SettingsError
+from service.server.app import create_app
 from service.store import open_store
 from service.trust import Caller
+from service.web import routes
 from tests.contract.shapes import NOW, SERVICE, Json, body, changed, request, without
 
 ORIGIN = {"Origin": "http://127.0.0.1:9300"}
@@ -166,7 +166,7 @@ def test_a_fault_of_ours_tells_nothing(monkeypatch: pytest.MonkeyPatch, bench: B
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("Jane Doe, magnesium 1.1")
 
-    monkeypatch.setattr(api, "answer", fail)
+    monkeypatch.setattr(routes, "answer", fail)
     response = bench.hook(request())
     assert response.status_code == 500
     assert is_outcome(response)
@@ -225,14 +225,14 @@ def test_a_route_needs_authentication_unless_it_opts_out() -> None:
         raise NotAuthenticated
 
     app = Flask("locked")
-    service = api.Service(
+    service = routes.Service(
         settings=Settings(),
         protocol=shipped("standard"),
         now=lambda: NOW,
         observer=Observer(io.StringIO()),
         authenticate=refuse,
     )
-    api.add_routes(app, service)
+    routes.add_routes(app, service)
     client = app.test_client()
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<service_id>", "magnesium-patient-view")

@@ -24,10 +24,10 @@ import pytest
 import cards
 from cards.codes import lab_concept
 from service import answer as answer_module
-from service import serve as product
 from service.answer import answer
-from service.hooks import SERVICE_OF_HOOK
-from service.settings import Settings
+from service.cdshooks.request import SERVICE_OF_HOOK
+from service.config.settings import Settings
+from service.server import serve as product
 from tests.bench import load, stages
 from tests.bench import serve as floors
 from tests.bench.__main__ import CURVES, PARTS, chosen, main

@@ -16,11 +16,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cards.protocol import PROFILES
-from service import demo
+from service.cdshooks.fixture import read_fixture
+from service.cdshooks.schema import explain
 from service.cli import main
-from service.fixture import read_fixture
-from service.schema import explain
-from service.settings import described
+from service.config.settings import described
+from service.server import demo
 from tests.contract.golden import FIXTURES
 from tests.contract.shapes import body, patient, request
 
@@ -213,7 +213,7 @@ def test_the_real_server_answers_and_ends_on_sigterm(workers: int) -> None:
 def test_the_demonstration_shows_a_card() -> None:
     port = free_port()
     shown = subprocess.Popen(
-        [sys.executable, "-m", "service.demo", "--port", str(port)],
+        [sys.executable, "-m", "service.server.demo", "--port", str(port)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

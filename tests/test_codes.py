@@ -684,7 +684,7 @@ def test_display(system: str, code: str, expected: str | None) -> None:
 
 
 def test_the_product_table_is_sorted_whole_and_without_a_code_twice() -> None:
-    lines = (ROOT / "cards" / "rxnorm.csv").read_text("utf-8").splitlines()
+    lines = (ROOT / "cards" / "codes" / "rxnorm.csv").read_text("utf-8").splitlines()
     rows = list(csv.DictReader(lines))
     assert len(rows) > 250
     facts = [tuple(row.values())[:-1] for row in rows]
@@ -715,5 +715,5 @@ def test_the_tables_are_pure() -> None:
 
 def test_codes_toml_says_a_code_once_in_a_table() -> None:
     # tomllib refuses a repeated key: a second reading shows that the file is what was read.
-    text = (ROOT / "cards" / "codes.toml").read_text("utf-8")
+    text = (ROOT / "cards" / "codes" / "codes.toml").read_text("utf-8")
     assert tomllib.loads(text) == tables.TABLES

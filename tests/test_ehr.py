@@ -29,15 +29,15 @@ from werkzeug import Request, Response
 from cards.evidence import NEED, NEEDS, Evidence, Need
 from cards.protocol import shipped
 from service.answer import answer
-from service.app import create_app
+from service.cdshooks.request import Authorization, read_hook
+from service.config.settings import Settings
 from service.ehr import Ehr, read_hosts
 from service.ehr.grant import EXPIRED, read_grant
 from service.ehr.page import Page, read_page
 from service.ehr.wire import Wire
 from service.gather import gather
-from service.hooks import Authorization, read_hook
 from service.observe import Observer, metrics
-from service.settings import Settings
+from service.server.app import create_app
 from tests.contract.shapes import (
     NOW,
     SERVICE,

@@ -18,9 +18,9 @@ import pytest
 
 from cards.evidence import NEED, NEEDS
 from service.answer import Answer, answer
+from service.cdshooks.fixture import Fixture, read_fixture
 from service.ehr import Ehr, read_hosts
 from service.errors import PatientMissing
-from service.fixture import Fixture, read_fixture
 from tests.contract.golden import HOOKS
 from tests.contract.shapes import Json
 

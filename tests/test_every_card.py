@@ -11,8 +11,8 @@ import pytest
 
 from cards.card import faults
 from service.answer import answer
-from service.fixture import read_fixture
-from service.schema import complaints
+from service.cdshooks.fixture import read_fixture
+from service.cdshooks.schema import complaints
 from tests.contract.golden import HOOKS, response
 from tests.contract.shapes import Json
 from tests.vignette import NOW, SERVICE_IDS, Row, all_rows, build_request

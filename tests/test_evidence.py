@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from cards.evidence import NEED, NEEDS, Evidence, Gap, SetAside, Unread, collect
-from cards.resource import Resource
+from cards.fhir.resource import Resource
 from tests.contract.shapes import LOINC, Json, bundle, draft, lab, magnesium, patient
 
 PANEL = "24320-4"

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import pytest
 
 from cards.evidence import NEED, NEEDS, Evidence
+from cards.fhir.resource import Entry, Resource
 from cards.protocol import Protocol, shipped
-from cards.resource import Entry, Resource
+from service.cdshooks.request import HookRequest, read_hook
 from service.gather import Fetched, Fetches, Wanted, fetch_nothing, gather, holds_enough
-from service.hooks import HookRequest, read_hook
 from tests.contract.shapes import (
     SERVICE,
     Json,

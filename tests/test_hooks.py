@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cards.resource import Resource
+from cards.fhir.resource import Resource
+from service.cdshooks.prefetch import entries_of
+from service.cdshooks.request import SERVICES, HookRequest, read_hook
+from service.cdshooks.schema import explain
 from service.errors import BadRequest, UnknownService
-from service.hooks import SERVICES, HookRequest, read_hook
-from service.prefetch import entries_of
-from service.schema import explain
 from tests.contract.shapes import (
     SERVICE,
     Json,

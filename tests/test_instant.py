@@ -1,4 +1,4 @@
-"""cards.instant: the span of time a FHIR date stands for, and ages from partial birth dates."""
+"""cards.fhir.instant: the span of time a date stands for, and ages from partial birth dates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cards.instant import Instant, age_span, read_instant
+from cards.fhir.instant import Instant, age_span, read_instant
 
 TODAY = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""cards.known: since when a resource was known, and as what it stood before it was over."""
+"""cards.evidence.known: since when a resource was known, and as what it stood before."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from cards.evidence import Answered, Unread, collect
-from cards.known import at, end_guessed, known_since, latest, spells
-from cards.resource import Resource, status_code
+from cards.evidence.known import at, end_guessed, known_since, latest, spells
+from cards.fhir.resource import Resource, status_code
 from tests.contract.shapes import Json, magnesium
 
 T = datetime(2026, 3, 1, 8, tzinfo=UTC)

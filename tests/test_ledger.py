@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cards.ledger import Statement, ledger
+from cards.handbook.ledger import Statement, ledger
 from cards.protocol import (
     PROFILES,
     Protocol,

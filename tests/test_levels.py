@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from cards.handbook.levels import WEIGHT, Gets, Levels, Line, levels
+from cards.handbook.spoken import clearance, condition, dose, interval
 from cards.protocol import Protocol, build_protocol, parse_protocol, shipped
-from cards.protocol.levels import WEIGHT, Gets, Levels, Line, levels
 from cards.protocol.model import Band, When
-from cards.protocol.spoken import clearance, condition, dose, interval
 from service.answer import answer
 from tests.test_protocol import raw
 from tests.vignette import NOW, build_request

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from service.errors import TooMany
-from service.limit import Limiter
+from service.web.limit import Limiter
 from tests import databases
 from tests.certificate import write_certificate
 from tests.contract.shapes import body, request

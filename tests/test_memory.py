@@ -16,13 +16,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Table, event, select
 
-from service.app import create_app
+from service.config.settings import Settings, SettingsError
 from service.memory import Memory, Pseudonyms, read_key
 from service.memory.writer import Writer
 from service.observe import Observer, metrics
-from service.settings import Settings, SettingsError
+from service.server.app import create_app
 from service.store import Store, StoreDown, open_store
-from service.tables import feedback, shown
+from service.store.tables import feedback, shown
 from tests import databases
 from tests.contract.shapes import magnesium, patient, request
 from tests.tokens import BASE, ISSUER, PATIENTS_KEY, ec, signed, write_clients

@@ -28,7 +28,7 @@ import pytest
 from sqlalchemy import func, insert, inspect, select, text
 
 from service.store import Store, open_store
-from service.tables import feedback, shown, used_token
+from service.store.tables import feedback, shown, used_token
 from tests import databases
 from tests.contract.shapes import body, request
 from tests.server import Server, free_port, serving
@@ -194,7 +194,7 @@ def test_a_migration_that_is_killed_loses_nothing(kind: str, tmp_path: Path) -> 
     code = textwrap.dedent("""
         import os, signal, sys
         from alembic.operations import Operations
-        from service import store
+        from service.store import store
         left = int(sys.argv[2])
         def counted(real):
             def run(*args, **kwargs):
@@ -238,7 +238,7 @@ def older_schema(connection: Any) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "service:migrations")
+    config.set_main_option("script_location", "service.store:migrations")
     config.attributes["connection"] = connection
     command.upgrade(config, "0001")
     assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"

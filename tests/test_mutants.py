@@ -16,7 +16,7 @@ def test_there_are_enough_and_each_has_its_name() -> None:
     assert len(names) == len(set(names))
     assert len(FAULTS) >= 150
     files = {fault.file.split("/")[0] for fault in FAULTS}
-    assert files == {"protocols", "protocol", "assessment", "plan", "chart", "quantity.py"}
+    assert files == {"protocols", "protocol", "assessment", "plan", "chart", "units"}
 
 
 @pytest.mark.parametrize("fault", faults((*FAULTS, *SECOND_WALL)))
@@ -28,7 +28,7 @@ def test_a_fault_changes_the_source(fault: Fault) -> None:
 
 @pytest.mark.mutation
 def test_without_a_fault_nothing_is_noticed() -> None:
-    found = verdict(Fault("none", "quantity.py", ()))
+    found = verdict(Fault("none", "units/quantity.py", ()))
     assert not found.caught, found.what
 
 

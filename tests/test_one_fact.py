@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cards.protocol import Protocol, ProtocolError, check, parse_protocol, show
+from cards.handbook import check, show
+from cards.protocol import Protocol, ProtocolError, parse_protocol
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request
 

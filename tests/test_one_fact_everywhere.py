@@ -60,7 +60,7 @@ def sentences() -> Iterator[tuple[str, str]]:
     core = Path(cards.__file__).parent
     pages = Path(service.pages.__file__).parent
     # What the articles said, and the sums that condemn it, are numbers of their own.
-    quoted = {core / "ledger.py", core / "sums.py"}
+    quoted = {core / "handbook" / "ledger.py", core / "handbook" / "sums.py"}
     for path in [*core.rglob("*.py"), *pages.rglob("*.py")]:
         if path not in quoted:
             yield from ((path.name, said) for said in strings(path.read_text(encoding="utf-8")))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cards.fhir.resource import Dosage, Resource
 from cards.orders import (
     DoseLine,
     DraftOrder,
@@ -23,7 +24,6 @@ from cards.orders import (
     relevant,
     selected,
 )
-from cards.resource import Dosage, Resource
 from tests.contract.shapes import LOINC, RXNORM, UCUM, Json, draft, sandbox_order
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

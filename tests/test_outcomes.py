@@ -18,8 +18,8 @@ from sqlalchemy import text
 from service.cli import main
 from service.memory.explain import explain_call
 from service.memory.outcomes import Asked, read_outcomes, wilson
-from service.tables import feedback, shown
-from service.upkeep import UpkeepError, backup, check, prune, read_age
+from service.server.upkeep import UpkeepError, backup, check, prune, read_age
+from service.store.tables import feedback, shown
 from tests import databases
 from tests.contract.shapes import request
 from tests.test_memory import CLINIC, Instance
@@ -123,7 +123,7 @@ def test_why_did_it_say_that(one: Instance) -> None:
     (card,) = one.cards(request())
     one.answer(card["uuid"], overrideReason={"reason": RULE, "userComment": "Mrs Sample"})
     (row,) = one.rows(shown)
-    from service.protocol import load_protocol
+    from service.config.protocol import load_protocol
 
     told = "\n".join(explain_call(one.store, row.correlation, load_protocol("standard")))
     assert "shown, warning, rule H10" in told

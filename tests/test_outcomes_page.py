@@ -290,7 +290,7 @@ def test_a_month_is_drawn_by_the_day_and_a_year_by_the_week(one: Instance) -> No
 
 
 def test_what_was_counted_holds_until_something_happens(one: Instance) -> None:
-    from service.upkeep import prune
+    from service.server.upkeep import prune
 
     one.now = NOW
     cards = add(one, 3) + add(one, 2, NOW - timedelta(days=200))

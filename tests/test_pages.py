@@ -19,8 +19,8 @@ from flask.testing import FlaskClient
 from cards.codes import RXNORM, drug
 from cards.protocol import shipped
 from service.answer import answer
-from service.app import create_app
-from service.hooks import SERVICES
+from service.cdshooks.request import SERVICES
+from service.config.settings import Settings
 from service.observe import Observer
 from service.pages.bundle import BundleError, request_of
 from service.pages.draft import DRUGS, number, read_draft
@@ -31,7 +31,7 @@ from service.pages.paste import PasteError, read_paste, written
 from service.pages.picture import draw
 from service.pages.place import place_at, place_of
 from service.pages.whatif import FLAGS, as_hook, edited, read_base, read_whatif
-from service.settings import Settings
+from service.server.app import create_app
 from tests.contract.shapes import (
     NOW,
     SERVICE,

@@ -218,16 +218,18 @@ def test_the_readme_check_finds_a_wrong_command() -> None:
         ("cards/card/order.py", "from fhir.resources.R4B import medicationrequest", None),
         ("cards/plan.py", "import logging", "pure"),
         ("cards/plan.py", "from time import time", "pure"),
-        ("cards/chart/drug.py", "import service.app", "pure"),
+        ("cards/chart/drug.py", "import service.errors", "pure"),
         ("cards/chart/drug.py", "from cards.plan import VALUE", "stages"),
         ("cards/extra.py", "VALUE = 1", "stages"),
         ("cards/plan.py", "from cards import VALUE", "door"),
         ("cards/plan.py", "from fhir.resources.R4B import patient", "fhir-resources"),
-        ("service/hooks.py", "from fhir.resources.R4B import patient", "fhir-resources"),
-        ("service/app.py", "import flask", None),
-        ("service/api/routes.py", "import flask", None),
-        ("service/hooks.py", "import flask", "flask"),
-        ("service/replay/run.py", "import service.app", "replay"),
+        ("service/gather.py", "from fhir.resources.R4B import patient", "fhir-resources"),
+        ("service/server/app.py", "import flask", None),
+        ("service/web/routes.py", "import flask", None),
+        ("service/gather.py", "import flask", "flask"),
+        ("service/server/serve.py", "import flask", "flask"),
+        ("service/replay/run.py", "import service.server.app", "replay"),
+        ("service/replay/run.py", "import service.web", "replay"),
         ("service/replay/run.py", "import requests", "replay"),
         ("service/replay/run.py", "import cards", None),
     ],
@@ -236,10 +238,11 @@ def test_an_import_contract_breaks(
     module: str, line: str, contract: str | None, tmp_path: Path
 ) -> None:
     """Each contract lets the right import pass and stops the wrong one."""
-    for name in ["cards", "cards/card", "cards/chart", "service", "service/api", "service/replay"]:
+    rooms = ["cards/card", "cards/chart", "service/server", "service/web", "service/replay"]
+    for name in ["cards", "service", *rooms]:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("VALUE = 0\n")
-    for name in ["cards/plan", "service/app", "service/hooks"]:
+    for name in ["cards/plan", "service/server/app", "service/errors", "service/gather"]:
         (tmp_path / f"{name}.py").write_text("VALUE = 0\n")
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     path = tmp_path / module

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from cards.card import faults
 from service.answer import answer
-from service.fixture import Fixture
+from service.cdshooks.fixture import Fixture
 from tests.contract.shapes import LOINC, RXNORM, Json, bundle
 from tests.vignette import NOW, SERVICE_IDS, Row, all_rows, build_request, offers
 

@@ -19,17 +19,15 @@ import pytest
 
 import cards
 from cards import codes
+from cards.handbook import check, show, template
 from cards.orders.identity import Identity, relisted
 from cards.protocol import (
     PROFILES,
     Protocol,
     ProtocolError,
     build_protocol,
-    check,
     parse_protocol,
     shipped,
-    show,
-    template,
 )
 from cards.protocol.faults import RULES, STOPS
 from cards.protocol.model import Limit, Limits, Result, Wordings
@@ -132,12 +130,13 @@ def test_an_unused_name_is_noticed() -> None:
 
 
 def used_names() -> set[str]:
-    """Attributes read, and string constants that are one name, in cards/ beside cards/protocol,
-    of which only the reading of the regimen table decides something."""
+    """Attributes read, and string constants that are one name, in cards/ beside cards/protocol
+    and cards/handbook, which read a whole file; the regimen table is read to decide."""
     found: set[str] = set()
     root = Path(cards.__file__).parent
     for path in root.rglob("*.py"):
-        if "protocol" in path.relative_to(root).parts and path.name != "regimens.py":
+        whole = path.relative_to(root).parts[0] in ("protocol", "handbook")
+        if whole and path.name != "regimens.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
@@ -412,7 +411,7 @@ FAULTS: list[tuple[str, object, str]] = [
     (
         "drug_list",
         [{"group": "cause", "adds": ["aspirin"], "sources": ["A"], "why": "x"}],
-        "drug_list[0] (cause).adds: 'aspirin' is no ingredient that cards/codes.toml knows",
+        "drug_list[0] (cause).adds: 'aspirin' is no ingredient that cards/codes/codes.toml knows",
     ),
     (
         "drug_list",

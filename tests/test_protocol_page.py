@@ -18,27 +18,26 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from cards import codes
-from cards.ledger import VERDICTS, ledger
+from cards.handbook import check, sheet
+from cards.handbook.ledger import VERDICTS, ledger
+from cards.handbook.rows import Column, Row, Table
+from cards.handbook.spoken import interval
+from cards.handbook.sums import sums
 from cards.plan.plan import shown_rule
 from cards.protocol import (
     PROFILES,
     Protocol,
     anchor,
     build_protocol,
-    check,
     cited_anchor,
     parse_protocol,
-    sheet,
     shipped,
 )
 from cards.protocol.anchors import UNREAD
 from cards.protocol.faults import RULES, STOPS, cited
 from cards.protocol.model import Band, Limit, Option, Product, Renal, When
-from cards.protocol.rows import Column, Row, Table
-from cards.protocol.spoken import interval
 from cards.protocol.words import limits
-from cards.quantity import plain
-from cards.sums import sums
+from cards.units.quantity import plain
 from service.cli import main
 from service.pages.ledger import CHOICES, Filter
 from tests.contract.shapes import request
@@ -386,20 +385,20 @@ def test_a_card_of_another_time_says_so() -> None:
 def test_a_clients_protocol_is_shown_to_who_has_its_hash() -> None:
     from flask import Flask
 
-    from service import api
+    from service.config.settings import Settings
     from service.observe import Observer
     from service.pages import add_pages
-    from service.settings import Settings
+    from service.web import routes
 
     app = Flask("clients")
-    service = api.Service(
+    service = routes.Service(
         settings=Settings(),
         protocol=shipped("standard"),
         now=lambda: NOW,
         observer=Observer(),
         protocols=(site(),),
     )
-    api.add_routes(app, service)
+    routes.add_routes(app, service)
     add_pages(app, service)
     client = app.test_client()
     assert "Example Hospital" not in client.get("/protocol").text

@@ -1,4 +1,4 @@
-"""cards.quantity: numbers, units and the few conversions that are certain."""
+"""cards.units.quantity: numbers, units and the few conversions that are certain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from cards.quantity import (
+from cards.fhir.resource import RawQuantity
+from cards.units.quantity import (
     MG_DL_PER_MEQ_L,
     MG_DL_PER_MMOL_L,
     Quantity,
@@ -25,7 +26,6 @@ from cards.quantity import (
     read_number,
     stated_units,
 )
-from cards.resource import RawQuantity
 from tests.contract.shapes import UCUM
 
 

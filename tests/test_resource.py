@@ -1,11 +1,11 @@
-"""cards.resource: shapes seen everywhere are read as they are."""
+"""cards.fhir.resource: shapes seen everywhere are read as they are."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from cards.resource import (
+from cards.fhir.resource import (
     Coding,
     Resource,
     codings,

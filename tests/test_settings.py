@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, SettingsError, described, is_loopback, read_settings
+from service.config.settings import Settings, SettingsError, described, is_loopback, read_settings
 
 # The contract's names: a client's set-up uses them.
 NAMES = """PROTOCOL DATABASE_URL AUTH CLIENTS FHIR_HOSTS BASE_URL CORS_ORIGINS MAX_BODY_MB

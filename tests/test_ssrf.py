@@ -17,10 +17,10 @@ from werkzeug import Request, Response
 
 from cards.evidence import Evidence
 from cards.protocol import shipped
+from service.cdshooks.request import read_hook
 from service.ehr import Ehr, Hosts, read_hosts
 from service.ehr.hosts import read_base
 from service.gather import gather
-from service.hooks import read_hook
 from tests.contract.shapes import Json, body, bundle, draft, patient, request, without
 from tests.fhir_server.raw import Raw, reply, trap
 

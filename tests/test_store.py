@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, inspect, make_url, select, text
 
-from service.settings import SettingsError
+from service.config.settings import SettingsError
 from service.store import Store, StoreDown, metadata, open_store, used_token
 from tests import databases
 from tests.server import free_port
@@ -130,7 +130,7 @@ def test_a_start_that_is_killed_in_the_middle_leaves_the_old_schema(url: str) ->
     """The process dies inside the transaction, after the tables were made."""
     code = textwrap.dedent("""
         import os, signal, sys
-        from service import store
+        from service.store import store
         real = store._upgrade
         def die(connection):
             real(connection)

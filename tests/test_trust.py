@@ -23,10 +23,10 @@ import pytest
 from flask.testing import FlaskClient
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from service.app import create_app
-from service.hooks import SERVICES
+from service.cdshooks.request import SERVICES
+from service.config.settings import Settings, SettingsError
 from service.observe import Observer
-from service.settings import Settings, SettingsError
+from service.server.app import create_app
 from service.store import Store, StoreDown, open_store
 from service.trust import Call, Refused, Trust, read_clients
 from service.trust.keys import Fetched, KeysError, fetch_jwks, read_jwks

@@ -12,7 +12,7 @@ from cards.chart import Chart, ConditionFact
 from cards.orders import DraftOrder
 from cards.phrase import record
 from cards.protocol import Protocol
-from cards.quantity import places
+from cards.units.quantity import places
 
 NAMES = {
     "arrest": "cardiac arrest",

@@ -27,7 +27,7 @@ from cards.protocol.regimens import (
     open_options,
     then_alone,
 )
-from cards.quantity import places
+from cards.units.quantity import places
 
 _DAY = timedelta(hours=24)
 _HAIR = Decimal("1e-9")

@@ -14,10 +14,10 @@ from cards import codes
 from cards.assessment import Offer
 from cards.chart import Chart
 from cards.codes import system_of
+from cards.fhir.resource import reference_key
 from cards.orders import DraftOrder, Orders
 from cards.plan import CreateLab, Step
 from cards.protocol import Product, Protocol
-from cards.resource import reference_key
 
 Json = dict[str, Any]
 CATEGORY = "http://terminology.hl7.org/CodeSystem/medicationrequest-category"

@@ -19,10 +19,10 @@ from cards.chart.labs import Lab, Laboratory, Labs, collected_at
 from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
 from cards.evidence import Evidence, Gap
-from cards.instant import age_span, read_instant
+from cards.fhir.instant import age_span, read_instant
+from cards.fhir.resource import Coding, Resource, codings, reference_key, status_code
 from cards.orders import DraftOrder, Orders
 from cards.protocol import Protocol
-from cards.resource import Coding, Resource, codings, reference_key, status_code
 
 AMBULATORY = frozenset({"AMB", "VR", "HH"})
 _PREGNANT_WEEKS = 42

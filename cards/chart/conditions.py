@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from cards import codes
 from cards.evidence import Evidence
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import Coding, Resource, codings, name, reference_key, status_code
 from cards.protocol import Protocol
-from cards.quantity import has_value
-from cards.resource import Coding, Resource, codings, name, reference_key, status_code
+from cards.units.quantity import has_value
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 # SNOMED's semantic tag says nothing to a clinician.

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from cards.chart.labs import FINAL, Lab, collected_at, newest_first
 from cards.evidence import Evidence
+from cards.fhir.resource import Resource
 from cards.protocol import ESTIMATES, Protocol
-from cards.quantity import Quantity, lab_value, places
-from cards.resource import Resource
+from cards.units.quantity import Quantity, lab_value, places
 
 _TEXT_EGFR = re.compile(r"\s*([<>]=?)\s*(\d{1,3}(?:\.\d+)?)\s*\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))

@@ -11,10 +11,10 @@ from operator import attrgetter
 from msgspec import Struct
 
 from cards.evidence import Evidence
-from cards.instant import Instant, read_instant
+from cards.fhir.instant import Instant, read_instant
+from cards.fhir.resource import Resource, name
 from cards.protocol import Protocol
-from cards.quantity import Quantity, lab_value
-from cards.resource import Resource, name
+from cards.units.quantity import Quantity, lab_value
 
 FINAL = frozenset({"final", "amended", "corrected"})
 _RANK = {"corrected": 3, "amended": 2, "final": 1}

@@ -15,10 +15,10 @@ from functools import cached_property
 from msgspec import Struct
 
 from cards.evidence import Evidence
+from cards.fhir.resource import Resource, reference_key
 from cards.orders import DraftOrder, Given, read_given, read_order, relist
 from cards.protocol import Protocol
-from cards.quantity import SaltMass
-from cards.resource import Resource, reference_key
+from cards.units.quantity import SaltMass
 
 COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"})
 

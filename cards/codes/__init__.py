@@ -2,7 +2,8 @@
 
 Shapes: `lab_concept`, `condition_concepts`, `procedure_concepts`, `order_concepts` and `route_code`
 go from a code to a concept; `drug` and `drug_named` from a code or an order's text to `Drug`. The
-tables are `cards/codes.toml` (each code with its display and source) and `cards/rxnorm.csv`.
+tables are `cards/codes/codes.toml` (each code with its display and source) and
+`cards/codes/rxnorm.csv`.
 """
 
 from cards.codes.drugs import GROUPS, Drug, Form, drug, drug_named, form_named, known_drugs

@@ -1,8 +1,9 @@
 """Which drug an order names, and its part in the protocol.
 
-By RxNorm code: the ingredients of `cards/codes.toml` [drug] and the products of `cards/rxnorm.csv`
-(built by .ci/rxnorm_table.py). By text: an allow list of ingredient and brand names as whole words.
-The bare word "magnesium" never counts: esomeprazole magnesium is a proton pump inhibitor.
+By RxNorm code: the ingredients of `cards/codes/codes.toml` [drug] and the products of
+`cards/codes/rxnorm.csv` (built by .ci/rxnorm_table.py). By text: an allow list of ingredient and
+brand names as whole words. The bare word "magnesium" never counts: esomeprazole magnesium is a
+proton pump inhibitor.
 """
 
 import re
@@ -140,7 +141,7 @@ def _product(keys: str, form: str, systemic: str, strength: str, basis: str) -> 
 
 
 def _read_products() -> None:
-    text = resources.files("cards").joinpath("rxnorm.csv").read_text(encoding="utf-8")
+    text = resources.files("cards.codes").joinpath("rxnorm.csv").read_text(encoding="utf-8")
     for line in text.splitlines()[1:]:
         *facts, codes = line.split(",")
         _BY_CODE.update(dict.fromkeys(codes.split(), _product(*facts)))

@@ -1,7 +1,7 @@
 """What a code means to the protocol: laboratory and condition concepts, procedures, orders, routes.
 
-Read once, at import, from `cards/codes.toml`; every code is checked by its type, so that a mistyped
-one stops the program. All lookups are of dictionaries; none raises on unknown input.
+Read once, at import, from `cards/codes/codes.toml`; every code is checked by its type, so that a
+mistyped one stops the program. All lookups are of dictionaries; none raises on unknown input.
 """
 
 import re
@@ -31,7 +31,7 @@ _NONE: frozenset[str] = frozenset()
 
 
 def _read() -> dict[str, Any]:
-    text = resources.files("cards").joinpath("codes.toml").read_text(encoding="utf-8")
+    text = resources.files("cards.codes").joinpath("codes.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

@@ -12,8 +12,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from cards import codes
-from cards.quantity import dose_mg, minutes, read_number, stated_units
-from cards.resource import (
+from cards.fhir.resource import (
     CodeableConcept,
     Dosage,
     DoseAndRate,
@@ -22,6 +21,7 @@ from cards.resource import (
     codings,
     many,
 )
+from cards.units.quantity import dose_mg, minutes, read_number, stated_units
 
 _PUSH = re.compile(r"\b(?:i\.?v\.?|intravenous)\W{0,3}push\b|\bivp\b|\bbolus\b|\bpush\b", re.I)
 _NOT = re.compile(r"\b(?:not?|never|avoid|without)\b(?:\W+\w+){0,3}\W*\Z", re.I)

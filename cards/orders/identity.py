@@ -13,8 +13,7 @@ from functools import lru_cache
 
 from cards import codes
 from cards.codes import Drug
-from cards.quantity import dose_mg, read_number, stated_units
-from cards.resource import (
+from cards.fhir.resource import (
     CodeableConcept,
     Coding,
     Reference,
@@ -25,6 +24,7 @@ from cards.resource import (
     many,
     reference_key,
 )
+from cards.units.quantity import dose_mg, read_number, stated_units
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from decimal import Decimal
 from functools import cached_property
 
 from cards.codes import Drug
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import CodeableConcept, Dosage, Resource, many, name
 from cards.orders.dosage import DoseLine, read_bounds, read_dosage, starts
 from cards.orders.identity import Identity, identify
-from cards.resource import CodeableConcept, Dosage, Resource, many, name
 
 RUNS = "active"
 _REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import msgspec
 
 from cards import codes
+from cards.fhir.resource import Resource, codings
 from cards.orders.identity import identify, relisted
 from cards.orders.order import DraftOrder
-from cards.resource import Resource, codings
 
 # Triggers of section 8, in the groups codes.py gives a drug.
 TRIGGER_GROUPS = frozenset(

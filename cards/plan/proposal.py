@@ -14,7 +14,7 @@ from cards.phrase import bare
 from cards.protocol import Protocol
 from cards.protocol.doses import Dose
 from cards.protocol.regimens import lasts, recheck_after, rechecks
-from cards.quantity import places
+from cards.units.quantity import places
 
 _MORNING = 6
 _APART = timedelta(hours=4)

@@ -1,7 +1,6 @@
 """Protocol: the clinical numbers and words, read once from a TOML file into frozen types."""
 
 from cards.protocol.anchors import anchor, cited_anchor
-from cards.protocol.markdown import show
 from cards.protocol.model import (
     CLASSES,
     ESTIMATES,
@@ -28,9 +27,6 @@ from cards.protocol.parse import (
     parse_protocol,
     shipped,
 )
-from cards.protocol.remarks import check
-from cards.protocol.sheet import Section, Sheet, sheet
-from cards.protocol.starter import template
 from cards.protocol.words import fill
 
 __all__ = [
@@ -51,18 +47,12 @@ __all__ = [
     "Regimen",
     "Renal",
     "Rule",
-    "Section",
-    "Sheet",
     "Stop",
     "When",
     "anchor",
     "build_protocol",
-    "check",
     "cited_anchor",
     "fill",
     "parse_protocol",
-    "sheet",
     "shipped",
-    "show",
-    "template",
 ]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from cards.protocol.model import Option, Product
-from cards.quantity import MG_MOLAR, places, plain, span
+from cards.units.quantity import MG_MOLAR, places, plain, span
 
 _OFTEN = {1: "once daily", 2: "twice daily"}
 

@@ -36,7 +36,7 @@ from cards.protocol.regimens import (
 )
 from cards.protocol.units import EXPECTED_UNITS
 from cards.protocol.words import limits
-from cards.quantity import least_minutes, magnesium_unit, plain
+from cards.units.quantity import least_minutes, magnesium_unit, plain
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]
@@ -463,7 +463,7 @@ def _interaction_faults(file: ProtocolFile) -> Iterator[Fault]:
             yield path, "stands twice"
         seen.add(row.drug)
         if not any(speaks_of(row.drug, drug) for drug in codes.known_drugs()):
-            yield path, "no chelated drug of that name is known to cards/codes.toml"
+            yield path, "no chelated drug of that name is known to cards/codes/codes.toml"
 
 
 def _drug_list_faults(file: ProtocolFile) -> Iterator[Fault]:
@@ -473,7 +473,7 @@ def _drug_list_faults(file: ProtocolFile) -> Iterator[Fault]:
             for name in names:
                 path: Path = ("drug_list", index, key)
                 if name not in groups:
-                    yield path, f"{name!r} is no ingredient that cards/codes.toml knows"
+                    yield path, f"{name!r} is no ingredient that cards/codes/codes.toml knows"
                 elif (row.group in groups[name]) == (key == "adds"):
                     already = "already" if key == "adds" else "not"
                     yield path, f"{name} is {already} in {row.group}"

@@ -24,7 +24,7 @@ from pydantic import (
     StrictInt,
 )
 
-from cards.quantity import MG_MOLAR, SaltMass, stated
+from cards.units.quantity import MG_MOLAR, SaltMass, stated
 
 Indicator = Literal["info", "warning", "critical"]
 ActsAs = Literal["severe", "moderate", "mild", "normal", "high", "toxic"]
@@ -405,7 +405,7 @@ class Interaction(Cited):
 
 
 class DrugList(Cited):
-    """A site's change to a list of drugs (ingredient names of cards/codes.toml): causes
+    """A site's change to a list of drugs (ingredient names of cards/codes/codes.toml): causes
     (``cause`` triggers N6, ``cause-tier2`` is only named) and QT drugs (``qt-known`` is the list
     of N4, ``qt-strong`` sets ``risk`` alone)."""
 

@@ -21,7 +21,7 @@ from cards.protocol.faults import faults
 from cards.protocol.merge import DropError, Merged, Raw, merge
 from cards.protocol.model import LOW, Band, ProtocolFile, Renal, Rule, Stop
 from cards.protocol.words import filled, literal_faults, word_faults
-from cards.quantity import magnesium_unit
+from cards.units.quantity import magnesium_unit
 
 _FOLDER = resources.files("cards").joinpath("protocols")
 PROFILES: tuple[str, ...] = tuple(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from cards.protocol.model import Limit, Model, ProtocolFile, Spoken
-from cards.quantity import plain, span
+from cards.units.quantity import plain, span
 
 Path = tuple[str | int, ...]
 # The keys of each table that hold sentences.

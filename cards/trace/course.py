@@ -9,9 +9,9 @@ from decimal import Decimal
 from cards.chart import Chart
 from cards.chart.labs import collected_at
 from cards.evidence import Evidence
+from cards.fhir.resource import Resource, name, status_code
 from cards.phrase import bare
-from cards.quantity import magnesium_mg_dl, magnesium_unit, plain, read_number, stated_units
-from cards.resource import Resource, name, status_code
+from cards.units.quantity import magnesium_mg_dl, magnesium_unit, plain, read_number, stated_units
 
 _COUNTED = frozenset({"final", "amended", "corrected", "preliminary"})
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from cards.chart import Chart, Lab
 from cards.evidence import Evidence
 from cards.phrase import age, bare, moment
-from cards.quantity import places, plain
+from cards.units.quantity import places, plain
 
 _LONGEST = 90  # FHIR allows 64 characters of id, beside the type
 

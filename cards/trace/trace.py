@@ -11,9 +11,9 @@ from cards.evidence import Evidence
 from cards.plan import CreateDrug, Plan, Proposal, UpdateDraft
 from cards.protocol import Indicator, Protocol
 from cards.protocol.doses import Dose
-from cards.quantity import places
 from cards.trace.course import Course, read_course
 from cards.trace.fact import Fact, Missing, named, read_facts, read_missing
+from cards.units.quantity import places
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol as Shape
 
+from service.cdshooks.request import HookRequest
 from service.ehr.grant import EXPIRED, read_grant
 from service.ehr.hosts import Base, Hosts
 from service.ehr.talk import AT_ONCE, Talk
 from service.ehr.wire import LATE, UNREACHABLE, Broken, Wire
 from service.gather import Fetched, Fetches, Wanted
-from service.hooks import HookRequest
 
 NOBODY = "not in the request, and no FHIR server to ask"
 NOT_ALLOWED = "not in the request, server not allowed"

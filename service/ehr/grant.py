@@ -17,8 +17,8 @@ from urllib.parse import unquote
 import msgspec
 
 from cards.evidence import Need
-from cards.resource import reference_key
-from service.hooks import Authorization
+from cards.fhir.resource import reference_key
+from service.cdshooks.request import Authorization
 
 Cover = Literal["all", "part", "none"]
 

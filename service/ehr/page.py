@@ -1,9 +1,9 @@
 """Page: one answer of a FHIR server, read as far as it can be read.
 
-It is read as a prefetch value is (service.prefetch). An OperationOutcome counts by its issues:
-Epic, for one, puts a warning into every search result ("may not contain the entire record"),
-and one into an empty result ("returns no results"); only an error or a fatal issue means that
-something was not answered.
+It is read as a prefetch value is (service.cdshooks.prefetch). An OperationOutcome counts by its
+issues: Epic, for one, puts a warning into every search result ("may not contain the entire
+record"), and one into an empty result ("returns no results"); only an error or a fatal issue
+means that something was not answered.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cards.evidence import Need, Unread
-from cards.resource import Entry, Resource
+from cards.fhir.resource import Entry, Resource
+from service.cdshooks.prefetch import entries_of, read_apart
 from service.ehr.wire import TOO_LARGE, UNREADABLE, Broken
 from service.gather import is_anothers, next_page, wrong_type
-from service.prefetch import entries_of, read_apart
 
 ANOTHER = "the record answered with another patient's data"
 ERROR = "the record answered with an error"

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from urllib.parse import quote, urljoin
 
 from cards.evidence import Need, Unread
-from cards.resource import Entry, reference_key
+from cards.fhir.resource import Entry, reference_key
 from service.ehr.grant import Grant
 from service.ehr.hosts import Base, read_base
 from service.ehr.page import ANOTHER, Page, read_page

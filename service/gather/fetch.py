@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol as Shape
 
 from cards.evidence import Need, Unread
-from cards.resource import Entry
-from service.hooks import HookRequest
+from cards.fhir.resource import Entry
+from service.cdshooks.request import HookRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,14 @@ from urllib.parse import quote
 
 import cards
 from cards.evidence import NEEDS, Evidence, Gap, Need, Unread, collect
+from cards.fhir.resource import Entry, Resource
 from cards.orders import Orders
 from cards.protocol import Protocol
-from cards.resource import Entry, Resource
+from service.cdshooks.prefetch import entries_of, unwrapped
+from service.cdshooks.request import HookRequest
 from service.gather.fetch import Fetch, Fetches, Wanted, fetch_nothing
 from service.gather.reference import references_of
 from service.gather.value import holds_enough, next_page, wrong_type
-from service.hooks import HookRequest
-from service.prefetch import entries_of, unwrapped
 
 _PATIENT = "{{context.patientId}}"
 _ENCOUNTER = "{{context.encounterId}}"

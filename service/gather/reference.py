@@ -8,8 +8,8 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
-from cards.resource import Entry, Reference, Resource, many, reference_key
-from service.hooks import HookRequest
+from cards.fhir.resource import Entry, Reference, Resource, many, reference_key
+from service.cdshooks.request import HookRequest
 
 
 class _Refers(Struct, frozen=True, gc=False):

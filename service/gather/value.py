@@ -8,8 +8,8 @@ from itertools import pairwise
 from urllib.parse import unquote
 
 from cards.evidence import Need
-from cards.instant import read_instant
-from cards.resource import Entry, Resource, codings, reference_key
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import Entry, Resource, codings, reference_key
 from service.gather.fetch import Wanted
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from cards.card import OVERRIDE_REASONS
 from cards.protocol import Protocol
 from service.store import Store
-from service.tables import feedback, shown
+from service.store.tables import feedback, shown
 
 _REASONS = dict(OVERRIDE_REASONS)
 

@@ -13,18 +13,18 @@ from sqlalchemy import Connection, and_, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cards.evidence import Answered, Evidence
+from cards.fhir.resource import version
 from cards.protocol import Protocol
 from cards.quiet import digest
-from cards.resource import version
 from service.answer import Answer, Mode
-from service.feedback import Feedback, FeedbackItem
-from service.hooks import HookRequest
+from service.cdshooks.feedback import Feedback, FeedbackItem
+from service.cdshooks.request import HookRequest
 from service.memory.pseudonym import Pseudonyms
 from service.memory.shown import shown_rows
 from service.memory.writer import Loss, Writer
 from service.observe import Observer
 from service.store import Store, StoreDown
-from service.tables import feedback, shown
+from service.store.tables import feedback, shown
 from service.trust import Caller
 
 # For what a hook can do without: its answer waits no longer.

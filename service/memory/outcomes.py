@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from cards.card import OVERRIDE_REASONS
 from service.memory.memory import micros
 from service.store import Store
-from service.tables import feedback, shown
+from service.store.tables import feedback, shown
 
 _DAY = 24 * 3600 * 1_000_000
 _MONDAY = 4  # the first one after 1970-01-01, a Thursday

@@ -17,15 +17,15 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from service.hooks import HookRequest
-from service.secret import FILE, kept_key
-from service.settings import JWT_NEEDS_A_KEY, Settings, SettingsError
+from service.cdshooks.request import HookRequest
+from service.config.secret import FILE, kept_key
+from service.config.settings import JWT_NEEDS_A_KEY, Settings, SettingsError
 from service.store import Store
 from service.trust import Caller
 
 _SEALED = {"alg": "dir", "enc": "A256GCM"}
 _HEADER = base64.urlsafe_b64encode(msgspec.json.encode(_SEALED)).decode().rstrip("=")
-_NO_ID = "/?"  # how cards.resource.name ends for a resource without an id
+_NO_ID = "/?"  # how cards.fhir.resource.name ends for a resource without an id
 
 
 def read_key(settings: Settings, store: Store) -> bytes:
@@ -69,8 +69,8 @@ class Pseudonyms:
         return "#" + self._hash("tenant", caller.issuer or "", caller.tenant).hex()[:16]
 
     def result(self, patient: bytes, source: str) -> bytes | None:
-        """A result of a patient (``cards.resource.version``), "" for none on file; None when it
-        has no id: nothing may be taken for it later."""
+        """A result of a patient (``cards.fhir.resource.version``), "" for none on file; None when
+        it has no id: nothing may be taken for it later."""
         if source.partition("|")[0].endswith(_NO_ID):
             return None
         return self._hash("result", patient.hex(), source)

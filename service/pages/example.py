@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from service.hooks import SERVICES
+from service.cdshooks.request import SERVICES
 
 # In an installed package the build has put them beside this file (pyproject.toml); in a checkout
 # they are the fixtures themselves.

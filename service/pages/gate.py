@@ -16,8 +16,8 @@ from threading import Lock
 
 from flask import Request
 
+from service.config.settings import Settings
 from service.errors import PasswordAsked, TooMany
-from service.settings import Settings
 from service.trust import ANYONE, Caller, Refused
 
 _TRIES = 10  # wrong passwords from one address in a minute

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cards.ledger import ARTICLES, TOPICS, VERDICTS, Statement, ledger
+from cards.handbook.ledger import ARTICLES, TOPICS, VERDICTS, Statement, ledger
+from cards.handbook.sums import sums
 from cards.protocol import Protocol, anchor
-from cards.sums import sums
 
 # Articles by the letter and number that their statements begin with.
 _ARTICLES = {title.split(":")[0]: title for title in ARTICLES.values()}

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from service.fixture import read_fixture
-from service.hooks import SERVICE_OF_HOOK
+from service.cdshooks.fixture import read_fixture
+from service.cdshooks.request import SERVICE_OF_HOOK
 from service.pages.bundle import BundleError, request_of
 from service.pages.place import Place, place_at, place_of
 

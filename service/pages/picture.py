@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from cards.phrase import bare, moment
 from cards.protocol import Protocol
-from cards.quantity import places
 from cards.trace import Course, Point, Treated
+from cards.units.quantity import places
 from service.pages.whatif import MARK
 
 _WINDOW = timedelta(days=14)  # older results stand in the table: drawn, they would hide the day

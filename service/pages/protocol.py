@@ -12,10 +12,10 @@ from datetime import date
 from flask import Response, request
 
 from cards.protocol import PROFILES, Protocol, shipped
-from service.api import Service
 from service.pages.ledger import Filter
 from service.pages.sheet import Page, etag, made, profiles
 from service.pages.view import SECURITY, software_version
+from service.web.routes import Service
 
 _LEAST = 12  # characters of a hash that name a protocol; fewer could be guessed
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from flask import Flask, Response, g, request
 
-from service.api import Service, open_to_all
 from service.errors import UnknownService
 from service.pages.asset import assets
 from service.pages.outcomes import OutcomesPage
@@ -18,12 +17,13 @@ from service.pages.workbench import (
     workbench_parts,
     workbench_shown,
 )
+from service.web.routes import Service, open_to_all
 
 _YEAR = "public, max-age=31536000, immutable"
 
 
 def add_pages(app: Flask, service: Service) -> None:
-    """Gives the application its pages. After ``service.api.add_routes``, whose door they pass."""
+    """Gives the application its pages. After service.web's ``add_routes``, whose door they pass."""
 
     protocol_page, outcomes_page = ProtocolPage(service), OutcomesPage(service)
 

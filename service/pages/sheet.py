@@ -14,7 +14,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cards.protocol import PROFILES, Protocol, Sheet, check, sheet, shipped
+from cards.handbook import Sheet, check, sheet
+from cards.protocol import PROFILES, Protocol, shipped
 from service.pages.asset import assets
 from service.pages.ledger import CHOICES, Filter, Item, counts, items
 from service.pages.template import render

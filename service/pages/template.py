@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.phrase import moment
 from cards.protocol import anchor
-from cards.quantity import places
+from cards.units.quantity import places
 from service.pages.asset import assets
 from service.pages.link import link_to
 from service.pages.markdown import html_of, line_of

@@ -14,7 +14,7 @@ from cards.chart import Kidney
 from cards.orders import DraftOrder
 from cards.plan import CreateDrug, CreateLab, DeleteOrder, Proposal, UpdateDraft, shown_rule
 from cards.protocol import Protocol
-from cards.quantity import magnesium_unit
+from cards.units.quantity import magnesium_unit
 from service.replay.row import (
     AFTER_H,
     Followed,

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from cards.chart.labs import collected_at
 from cards.evidence import NEEDS, Answered, Evidence, Gap, Need, Unread, collect
-from cards.known import EVER, Spell, known_since, spells
-from cards.resource import Resource, name
+from cards.evidence.known import EVER, Spell, known_since, spells
+from cards.fhir.resource import Resource, name
 
 Event = tuple[datetime, int, int]  # when, 0 it goes or 1 it comes, which
 _COUNT = re.compile(r"_count=(\d+)")

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Raw
 
 from cards.evidence import Unread
-from cards.resource import Resource, reference_key
-from service.prefetch import read_apart
+from cards.fhir.resource import Resource, reference_key
+from service.cdshooks.prefetch import read_apart
 
 _decode = msgspec.json.Decoder(Resource).decode
 _parts = msgspec.json.Decoder(dict[str, Raw]).decode

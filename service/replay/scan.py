@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cards.evidence import NEEDS
-from cards.resource import Reference, reference_key
+from cards.fhir.resource import Reference, reference_key
 from service.replay.names import LENGTH, Names
 from service.replay.source import MOST, Chunk, Line, read_lines
 

@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 import cards
 from cards.chart.magnesium.candidate import IGNORED
 from cards.evidence import NEEDS, Gap
-from cards.instant import read_instant
-from cards.known import EVER, end_guessed, known_since, latest
+from cards.evidence.known import EVER, end_guessed, known_since, latest
+from cards.fhir.instant import read_instant
+from cards.fhir.resource import Coding, Resource, name, reference_key, status_code
 from cards.orders import DraftOrder, Orders, read_order, relist
 from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
-from cards.resource import Coding, Resource, name, reference_key, status_code
-from service.hooks import SERVICE_OF_HOOK
+from service.cdshooks.request import SERVICE_OF_HOOK
 from service.replay import compare, describe
 from service.replay.answers import Answering
 from service.replay.ask import Ask

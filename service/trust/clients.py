@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cards.protocol import Protocol, ProtocolError
-from service.hooks import SERVICES
-from service.protocol import load_protocol
-from service.settings import SettingsError
+from service.cdshooks.request import SERVICES
+from service.config.protocol import load_protocol
+from service.config.settings import SettingsError
 from service.trust.keys import Fetched, KeysError, KeySource, Pinned, read_jwks
 
 Mode = Literal["live", "shadow"]

@@ -20,8 +20,9 @@ import msgspec
 
 import cards
 from cards.protocol import Protocol, shipped
-from service import hooks, serve
+from service.cdshooks.request import _Request, read_hook
 from service.gather import gather
+from service.server import serve
 from tests.bench.bodies import TARGET, Size, pool
 from tests.bench.findings import Curve, Findings, Table, Target
 from tests.bench.setting import Setting
@@ -30,7 +31,7 @@ SERVICE_ID = "magnesium-order-select"
 SIZES = (10, 100, 300, 1_000, 3_000, 10_000)
 # Between these each Observation has to cost the same.
 _LINEAR = (100, 1_000, 10_000)
-read = msgspec.json.Decoder(hooks._Request).decode  # as the msgspec floor
+read = msgspec.json.Decoder(_Request).decode  # as the msgspec floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _steps(body: bytes, protocol: Protocol, now: datetime) -> Iterator[tuple[str
     read(body)
     yield "msgspec read", clock() - started
     started = clock()
-    request = hooks.read_hook(body, SERVICE_ID)
+    request = read_hook(body, SERVICE_ID)
     yield "read_hook", clock() - started
     started = clock()
     evidence, orders = gather(request, protocol)

@@ -17,12 +17,12 @@ from typing import Any, TextIO
 import orjson
 
 import cards
-from service import api
-from service.app import create_app
+from service.config.settings import Settings
 from service.memory import Memory
 from service.observe import Observer
-from service.settings import Settings
+from service.server.app import create_app
 from service.store import open_store
+from service.web import routes
 from tests.bench import stages
 from tests.bench.bodies import TARGET, instance, pool
 from tests.bench.findings import Findings, Table
@@ -78,11 +78,11 @@ def _roots(app: Any) -> list[stages.Place]:
     named = (
         (type(app), "wsgi_app request_context full_dispatch_request preprocess_request"
                     " dispatch_request process_response"),
-        (api._Door, "enter leave"),
+        (routes._Door, "enter leave"),
         (Memory, "answered remember"),
         (Observer, "request"),
         (cards.Decision, "response"),
-        (api, "answer _body _json"),
+        (routes, "answer _body _json"),
     )  # fmt: skip
     places: list[stages.Place] = []
     for owner, names in named:

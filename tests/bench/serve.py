@@ -1,6 +1,6 @@
 """Serve: one subject of the comparison under gunicorn, set up exactly as the service is.
 
-The floors and the variants of the service run in ``service.serve.Server`` itself: the same
+The floors and the variants of the service run in ``service.server.serve.Server`` itself: the same
 worker class, threads, keep-alive, silence of gunicorn's access log and collector settings. A
 floor reads the body, answers a fixed card and does nothing else; it writes no line, the service
 writes one a request.
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIApplication
 
-from service import serve
-from service.settings import Settings, read_settings
+from service.config.settings import Settings, read_settings
+from service.server import serve
 
 FLOORS = ("orjson", "msgspec")
 VARIANTS = ("service", "service-no-store", "service-no-rows")
@@ -52,10 +52,10 @@ def _application(name: str, settings: Settings) -> WSGIApplication:
     if name == "msgspec":
         import msgspec
 
-        from service import hooks
+        from service.cdshooks.request import _Request
 
-        return floor(msgspec.json.Decoder(hooks._Request).decode)
-    from service.app import create_app
+        return floor(msgspec.json.Decoder(_Request).decode)
+    from service.server.app import create_app
     from service.store import open_store
 
     if name == "service-no-store":

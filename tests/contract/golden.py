@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from service.answer import answer
-from service.fixture import read_fixture
+from service.cdshooks.fixture import read_fixture
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 HOOKS = sorted((FIXTURES / "hooks").glob("*.json"))

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from service.answer import answer
-from service.fixture import Fixture, read_fixture
-from service.schema import explain
+from service.cdshooks.fixture import Fixture, read_fixture
+from service.cdshooks.schema import explain
 from tests.contract.golden import FIXTURES, HOOKS, response, response_path
 
 

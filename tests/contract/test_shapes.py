@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from service.answer import Answer, answer
+from service.cdshooks.schema import explain
 from service.errors import PatientMissing
-from service.schema import explain
 from tests.contract.shapes import (
     HL7_GOOD,
     NOW,

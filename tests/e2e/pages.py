@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from playwright.sync_api import Page
 
-from service.fixture import read_fixture
+from service.cdshooks.fixture import read_fixture
 
 HOOKS = Path(__file__).parents[2] / "fixtures" / "hooks"
 _TITLE = "Magnesium repletion in adults, standard"

@@ -24,7 +24,7 @@ FIXTURES = Path("fixtures/hooks")
 
 def now_request(hook: str = "patient-view", *drafts: Json, **more: Any) -> Json:
     """A request of tests.contract.shapes with its times of today, and a patient of its own."""
-    from service.fixture import Fixture
+    from service.cdshooks.fixture import Fixture
     from tests.contract.shapes import NOW, SERVICE
 
     value = request(hook, *drafts, **more)

@@ -13,10 +13,10 @@ from random import Random
 import pytest
 from flask.testing import FlaskClient
 
-from service.app import create_app
-from service.fixture import Fixture, read_fixture
+from service.cdshooks.fixture import Fixture, read_fixture
+from service.config.settings import Settings
 from service.observe import Observer
-from service.settings import Settings
+from service.server.app import create_app
 from tests.contract.golden import HOOKS
 from tests.fuzz.mutate import Mutant, mutant, mutants, nodes
 from tests.fuzz.rule import verdict, worst

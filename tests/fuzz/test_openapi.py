@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.app import create_app
+from service.config.settings import Settings
 from service.observe import Observer
-from service.settings import Settings
+from service.server.app import create_app
 from tests.contract.shapes import NOW
 
 _CHECKS = [

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from service.app import create_app
-from service.fixture import read_fixture
+from service.cdshooks.fixture import read_fixture
+from service.config.settings import Settings
 from service.observe import Observer
 from service.pages.draft import DRUGS
 from service.pages.whatif import DIALS, FLAGS
-from service.settings import Settings
+from service.server.app import create_app
 from tests.contract.golden import HOOKS
 from tests.fuzz.mutate import mutants
 

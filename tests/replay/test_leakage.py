@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cards.evidence import NEEDS, Evidence, collect
-from cards.known import known_since
-from cards.resource import Resource
+from cards.evidence.known import known_since
+from cards.fhir.resource import Resource
 from service.replay.history import History
 from service.replay.record import read_record
 from service.replay.row import Decided

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cards.card import faults
-from service.schema import complaints
+from service.cdshooks.schema import complaints
 
 SUMMARY, DETAIL = 140, 1500
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cards.protocol import Protocol, parse_protocol
 from service.answer import Answer, answer
-from service.hooks import SERVICE_OF_HOOK
+from service.cdshooks.request import SERVICE_OF_HOOK
 
 from .check import Tally
 from .stays import Moment, Stay, read_stays, request

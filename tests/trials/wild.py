@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from service.answer import answer
+from service.cdshooks.request import SERVICE_OF_HOOK
 from service.errors import ServiceError
-from service.hooks import SERVICE_OF_HOOK
 
 from .check import Tally
 

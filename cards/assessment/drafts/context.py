@@ -11,10 +11,10 @@ from cards.assessment.flags import Flags
 from cards.assessment.offers import Offer
 from cards.assessment.stops import Stops
 from cards.chart import Chart
+from cards.fhir.resource import codings
 from cards.orders import DraftOrder
 from cards.phrase import record
 from cards.protocol import Protocol
-from cards.resource import codings
 
 _INDICATIONS = ("preeclampsia", "severe-asthma")
 _INDICATED = frozenset({*_INDICATIONS, "torsades"})

@@ -12,7 +12,7 @@ from cards.assessment.offers import read_cap
 from cards.chart import order_mmol
 from cards.orders import DraftOrder
 from cards.protocol.regimens import gives_oral, largest_dose, largest_oxide
-from cards.quantity import SULFATE_MEQ_PER_G, places, plain
+from cards.units.quantity import SULFATE_MEQ_PER_G, places, plain
 
 _HAIR = Decimal("1e-9")
 

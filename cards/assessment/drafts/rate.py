@@ -9,7 +9,7 @@ from cards.assessment.drafts.context import DraftContext, label
 from cards.assessment.finding import Finding, met
 from cards.orders import DoseLine, DraftOrder
 from cards.phrase import record
-from cards.quantity import least_minutes, places
+from cards.units.quantity import least_minutes, places
 
 # A rate computed from a third of a minute must not be "faster" by a rounding digit.
 _HAIR = Decimal("1e-9")

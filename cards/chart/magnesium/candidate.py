@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from cards.chart.labs import collected_at, tie_break
 from cards.chart.magnesium.result import UnreadResult
-from cards.quantity import has_value, read_number
-from cards.resource import Resource, codings, name
+from cards.fhir.resource import Resource, codings, name
+from cards.units.quantity import has_value, read_number
 
 COUNTED = frozenset({"final", "amended", "corrected", "preliminary"})
 IGNORED = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})

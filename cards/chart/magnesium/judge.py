@@ -11,8 +11,8 @@ from cards.chart.labs import Labs
 from cards.chart.magnesium.candidate import Candidate
 from cards.chart.magnesium.result import PROBLEMS, Magnesium
 from cards.evidence import Evidence
+from cards.fhir.resource import Resource, codings, contained, many, name, reference_key
 from cards.protocol import Protocol
-from cards.resource import Resource, codings, contained, many, name, reference_key
 
 _HAEMOLYSED = re.compile(r"\bha?emoly\w*", re.I)
 _NEGATED = re.compile(r"\b(?:no|not|non|without|negative)\b(?:\W+\w+){0,2}\W*\Z", re.I)

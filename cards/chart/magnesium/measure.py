@@ -9,16 +9,7 @@ from msgspec.structs import replace
 from cards import codes
 from cards.chart.magnesium.candidate import Candidate
 from cards.chart.magnesium.result import Magnesium
-from cards.protocol import Band, Protocol
-from cards.quantity import (
-    magnesium_mg_dl,
-    magnesium_unit,
-    plain,
-    quantise,
-    read_number,
-    stated_units,
-)
-from cards.resource import (
+from cards.fhir.resource import (
     CodeableConcept,
     RawQuantity,
     ReferenceRange,
@@ -28,6 +19,15 @@ from cards.resource import (
     name,
     status_code,
     version,
+)
+from cards.protocol import Band, Protocol
+from cards.units.quantity import (
+    magnesium_mg_dl,
+    magnesium_unit,
+    plain,
+    quantise,
+    read_number,
+    stated_units,
 )
 
 _JUST_ABOVE = Decimal("0.0001")

@@ -14,8 +14,8 @@ from cards.chart.magnesium.judge import guard_edta, judge
 from cards.chart.magnesium.measure import measure
 from cards.chart.magnesium.result import MagnesiumReading, UnreadResult
 from cards.evidence import Evidence
+from cards.fhir.resource import name
 from cards.protocol import Protocol
-from cards.resource import name
 
 
 def read_magnesium(

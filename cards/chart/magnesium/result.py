@@ -10,7 +10,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from cards.protocol import LOW, Band
-from cards.quantity import magnesium_unit, stated
+from cards.units.quantity import magnesium_unit, stated
 
 # Worst first: what a card names as the reason that the value may not be dosed on.
 PROBLEMS: Mapping[str, str] = MappingProxyType(

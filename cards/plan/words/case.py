@@ -10,7 +10,7 @@ from cards.plan.proposal import Step
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
 from cards.protocol.regimens import Room, cap, decided, open_options
-from cards.quantity import places
+from cards.units.quantity import places
 
 
 def first_words(assessment: Assessment, steps: list[Step], protocol: Protocol) -> list[Line]:

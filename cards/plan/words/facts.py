@@ -10,7 +10,7 @@ from cards.chart import Chart
 from cards.phrase import age, listed, moment, record
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
-from cards.quantity import places
+from cards.units.quantity import places
 
 
 def value(chart: Chart) -> str:

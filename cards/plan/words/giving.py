@@ -6,7 +6,7 @@ from cards.assessment import Assessment, Offer
 from cards.plan.proposal import CreateDrug, Proposal, Step, UpdateDraft
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
-from cards.quantity import places
+from cards.units.quantity import places
 
 
 def arithmetic(

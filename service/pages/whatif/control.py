@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import cards
-from cards.quantity import places
+from cards.units.quantity import places
 from service.pages.draft import Draft, number, read_draft
 
 MARK = "what-if"

@@ -9,7 +9,7 @@ from typing import Any
 
 from cards import codes
 from cards.evidence import NEED
-from cards.instant import read_instant
+from cards.fhir.instant import read_instant
 from service.pages.bundle import codings
 
 Json = dict[str, Any]

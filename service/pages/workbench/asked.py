@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cards.protocol import PROFILES
-from service.hooks import SERVICES
+from service.cdshooks.request import SERVICES
 from service.pages.example import FIRST
 
 HOOKS = tuple(SERVICES.values())

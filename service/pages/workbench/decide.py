@@ -19,8 +19,8 @@ import msgspec
 from cards.evidence import Answered, Evidence
 from cards.protocol import PROFILES, Protocol, shipped
 from service.answer import Answer, Clock, Mode, answer
+from service.cdshooks.request import SERVICE_OF_HOOK, HookRequest
 from service.errors import ServiceError
-from service.hooks import SERVICE_OF_HOOK, HookRequest
 from service.pages.draft import DRUGS
 from service.pages.example import examples
 from service.pages.paste import Pasted, PasteError, Problem, hook_of, read_paste, written

@@ -9,9 +9,8 @@ import msgspec
 from flask import Response, g, request
 
 from cards.phrase import bare
-from service.api import Service, answered_by, body_of, json_answer
+from service.cdshooks.request import SERVICES
 from service.errors import BadRequest, TooLarge, UnknownService, WrongContentType
-from service.hooks import SERVICES
 from service.observe import RequestLine
 from service.pages.origin import check_origin
 from service.pages.template import render
@@ -19,6 +18,7 @@ from service.pages.view import html_page
 from service.pages.workbench.asked import Asked, first_asked, read_asked
 from service.pages.workbench.bench import Bench
 from service.pages.workbench.decide import ORDERABLE, Setup, decide, keep
+from service.web.routes import Service, answered_by, body_of, json_answer
 
 _MOST_FIELDS = 200
 T = TypeVar("T")

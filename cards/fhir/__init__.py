@@ -1,0 +1,1 @@
+"""FHIR as it is read: resources and instants, only the elements that the logic uses."""

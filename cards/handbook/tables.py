@@ -1,0 +1,494 @@
+"""The tables of a sheet: every entry of a protocol file, with its sources, statements and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from cards import codes
+from cards.handbook.levels import Gets, Levels, levels
+from cards.handbook.rows import Cell, Column, Kind, Row, Table, cell
+from cards.handbook.spoken import (
+    FLAGS,
+    clearance,
+    condition,
+    dose,
+    flags,
+    interval,
+    meq_l,
+    mmol_l,
+    recheck,
+    strength,
+)
+from cards.protocol.anchors import anchor
+from cards.protocol.model import ESTIMATES, Cited, ProtocolFile, Rule, Setting
+from cards.protocol.parse import Protocol
+from cards.protocol.words import limits
+from cards.units.quantity import plain
+
+LEVELS = (
+    "The tables by setting are worked out from the regimen table for an adult of 70 kg with a "
+    "usable result, of whom no hard stop holds and to whom no magnesium was given; ★ is the "
+    "recommended option. A line names what makes the patient different; where several lines fit, "
+    "the first row of the regimen table that holds decides."
+)
+STOPS = "While a stop holds no drug is suggested; the card says why and what to do."
+REGIMENS = (
+    "Amounts of magnesium are computed from the salt: sulfate heptahydrate 246.47 g/mol, oxide "
+    "40.304 g/mol, magnesium 24.305 g/mol, valence 2; mmol and mEq of an oral regimen are a day's."
+)
+RULES = (
+    "The worst finding leads the card. Rules that differ by level say their indicator for each "
+    "class."
+)
+INTERACTIONS = (
+    "Several of these intervals (source A beside SMI) were not read in a label: the site's "
+    "pharmacist must check them."
+)
+DRUGS = (
+    "Ingredients as this protocol counts them, the site's changes included. The QT list was not "
+    "verified first-hand: the site's pharmacist must check it."
+)
+SOURCES = "“Second-hand” and “abstract” say what was not read in full: a pharmacist must check it."
+_BASIS = (Column("sources", "sources"), Column("statements", "statements"), Column("why", "why"))
+_SETTINGS: tuple[Setting, ...] = ("inpatient", "ambulatory")
+
+_LIMIT_GROUPS = {
+    "Infusions and injections": """limit.infusion_rate limit.fast_rate limit.single_iv
+        limit.daily_parenteral limit.single_im limit.iv_concentration limit.short_infusion
+        limit.monitoring_magnesium limit.bedside_dose limit.emergency_spent limit.one_off_end""",
+    "Oral magnesium": "limit.oral_daily limit.oral_full_dose limit.oxide_daily",
+    "Kidney, weight, age": """limit.creatinine_rise
+        limit.creatinine_ratio limit.creatinine_low limit.recent_dialysis limit.unknown_weight_iv
+        limit.weight_floor limit.weight_jump limit.weight_low limit.weight_high limit.adult_age""",
+    "High magnesium": "limit.supplement_high limit.high_card limit.obstetric_high",
+    "Potassium and calcium": """limit.potassium_low limit.potassium_at_risk limit.potassium_urgent
+        limit.magnesium_lab_interval limit.calcium_recheck limit.calcium_urgent
+        limit.calcium_ionized limit.calcium_per_albumin limit.albumin_normal""",
+    "Heart and bleeding": """limit.qtc_long limit.qtc_borderline limit.qrs_wide
+        limit.qtc_wide_allowance limit.new_event limit.platelets""",
+    "Cause, refractory, maintenance": """limit.femg_low limit.femg_high limit.femg_window
+        limit.refractory_iv limit.refractory_iv_window limit.refractory_oral_days
+        limit.maintenance_window""",
+    "When a card is repeated": "limit.quiet limit.accepted_unseen",
+    "How a result is read": """result.quantise result.age_inpatient result.age_ambulatory
+        result.age_creatinine_inpatient result.age_creatinine_ambulatory
+        result.age_weight_inpatient result.age_weight_ambulatory result.egfr_lag result.future
+        result.range_middle_low result.range_middle_high result.verify_below result.verify_above
+        result.edta_magnesium result.edta_potassium result.edta_calcium result.edta_window
+        result.borderline_high result.not_equilibrated""",
+}
+_DRUG_GROUPS = {
+    "cause": "cause of low magnesium (N6, with N2 and N3)",
+    "cause-tier2": "cause that is named only",
+    "qt-known": "known-risk QT drug (N4, risk)",
+    "qt-strong": "QT drug that sets risk alone",
+    "loop": "loop diuretic (N2)",
+    "thiazide": "thiazide diuretic (N2)",
+    "ppi": "proton pump inhibitor (N3)",
+    "potassium": "potassium replacement (N1)",
+    "digoxin": "digoxin (N5, risk)",
+    "neuromuscular-blocker": "neuromuscular blocker (N7)",
+    "chelated": "chelated by oral magnesium (N8)",
+    "calcium": "calcium replacement (N9)",
+    "magnesium": "magnesium",
+    "magnesium-laxative": "magnesium laxative or antacid (D16)",
+    "anticoagulant": "anticoagulant (D15)",
+    "platinum-egfr": "oral magnesium often fails beside it",
+    "dihydropyridine": "dihydropyridine, a caution",
+    "opioid": "opioid, a caution",
+}
+
+
+def _columns(*columns: tuple[str, Kind] | str) -> tuple[Column, ...]:
+    return tuple(Column(c) if isinstance(c, str) else Column(*c) for c in columns)
+
+
+def _basis(entry: Cited) -> tuple[Cell, Cell, Cell]:
+    return entry.sources, entry.seeds, cell(entry.why)
+
+
+def relaxed(file: ProtocolFile) -> Table:
+    rows = (
+        Row(anchor("relaxed", row.stop), ((row.stop,), (row.reason,), (row.approver,)))
+        for row in file.relaxed
+    )
+    return Table("", _columns(("stop", "name"), "reason", "approved by"), tuple(rows))
+
+
+def results(file: ProtocolFile) -> str:
+    """How a result is compared, and what an old one does."""
+    step = file.result.quantise.value
+    rounded = f"rounded to {plain(step)} mg/dL, half up, then compared" if step else "as reported"
+    old = "asks for a repeat" if file.result.stale == "repeat" else "is not spoken of"
+    return f"Results are compared {rounded}. A result that is too old {old}."
+
+
+def site_codes(file: ProtocolFile) -> Iterator[str]:
+    for code in file.result.site_codes:
+        sent = f", sent in {code.unit}" if code.unit else ""
+        yield f"Site code for {code.lab}: {code.code} of {code.system}{sent} ({code.why})."
+
+
+def bands(file: ProtocolFile) -> Table:
+    rows = (
+        Row(
+            anchor("band", band.name),
+            (
+                (band.name,),
+                (f"{interval(band)} {band.unit}",),
+                (f"{mmol_l(band)} mmol/L",),
+                (f"{meq_l(band)} mEq/L",),
+                (band.acts_as,),
+                (band.indicator,),
+                *_basis(band),
+            ),
+        )
+        for band in file.band
+    )
+    columns = _columns(
+        ("band", "name"),
+        ("magnesium", "number"),
+        "in mmol/L",
+        "in mEq/L",
+        "acts as",
+        ("indicator", "indicator"),
+    )
+    return Table("Bands", (*columns, *_BASIS), tuple(rows))
+
+
+def levels_(file: ProtocolFile) -> Iterator[Table]:
+    for setting in _SETTINGS:
+        yield _levels(file, levels(file, setting))
+
+
+def _levels(file: ProtocolFile, found: Levels) -> Table:
+    rows = []
+    for line in found.lines:
+        about = [flags(line.flags)] if line.flags else []
+        # Rows that ask for a weight are rare; the weight is then told.
+        about += [f"{plain(line.weight)} kg"] if line.weight != found.weight else []
+        name = f"{line.band.name}: {interval(line.band)} {line.band.unit}"
+        rows.append(
+            Row(
+                anchor(f"level-{found.setting}", line.band.name),
+                (
+                    (name,),
+                    (", ".join(about) or "nothing else",),
+                    *(_gets(gets) for gets in line.cells),
+                ),
+            )
+        )
+    columns = _columns(
+        ("level", "name"),
+        "the patient has",
+        *((", ".join(clearance(file, id_) for id_ in ids), "dose") for ids in found.columns),
+    )
+    where = {"inpatient": "Inpatients, emergency, observation", "ambulatory": "Outpatients"}
+    return Table(where[found.setting], columns, tuple(rows), grouped=True)
+
+
+def _gets(gets: Gets) -> Cell:
+    after = f"magnesium again: {gets.recheck}" if gets.recheck else ""
+    says = f"no drug: {gets.says}" if gets.says else ""
+    return (*gets.doses, *cell(after, says))
+
+
+# What the core also looks for, and no row of a file may speak of.
+_OTHER_FLAGS = {
+    "arrest": "cardiac arrest",
+    "torsades": "torsades",
+    "life-event": "the event itself",
+    "drafted-risk": "drafted risk",
+}
+
+
+def flags_(file: ProtocolFile) -> Table:
+    """What makes a patient different, as the core finds it."""
+    limit = file.limit
+    long, wide = limit.qtc_long, limit.qrs_wide
+    meanings = {
+        "life": f"torsades or polymorphic VT at any level that is not high; another ventricular "
+        f"tachycardia with a pulse or a seizure at a low one; within {limit.new_event.said} or "
+        "of this encounter",
+        "symp": f"tetany, carpopedal or laryngeal spasm, or QTc of {long.said} or more "
+        f"({limit.qtc_wide_allowance.said} more with a QRS of {wide.said} or more, or paced)",
+        "risk": "digoxin, a strong QT drug or haloperidol IV; two known-risk QT drugs, or one with "
+        f"potassium below {limit.potassium_low.said}; QTc of {limit.qtc_borderline.said} or "
+        "more; earlier VT or torsades; acute coronary syndrome in this encounter; potassium below "
+        f"{limit.potassium_urgent.said}",
+        "noent": "ileus, vomiting, intolerance of oral magnesium",
+        "giloss": "short bowel, ileostomy, high-output stoma, chronic diarrhoea",
+        "oral-first-step": "oral magnesium was running before the result, below "
+        f"{limit.oral_full_dose.said} a day",
+        "oral-full-dose": "oral magnesium was running before the result, "
+        f"{limit.oral_full_dose.said} a day or more",
+        "anticoagulant": "an anticoagulant is active",
+        "platelets-low": f"platelets below {limit.platelets.said}",
+        "arrest": "cardiac arrest or ventricular fibrillation, recorded as above: follow ACLS, and "
+        "nothing is said on orders",
+        "torsades": "torsades or polymorphic VT, recorded as above",
+        "life-event": "the arrhythmia or seizure itself, whatever the level: an outpatient needs "
+        "emergency evaluation",
+        "drafted-risk": "cardiac risk that only a drug of the orders at hand makes: it changes the "
+        "regimen, not the indicator",
+    }
+    rows = (
+        Row(
+            anchor("flag", name), ((words,), cell(name if name in FLAGS else ""), (meanings[name],))
+        )
+        for name, words in (FLAGS | _OTHER_FLAGS).items()
+    )
+    columns = _columns(("the patient has", "name"), "in the file", "when")
+    return Table("What the patient may have", columns, tuple(rows))
+
+
+def estimates(file: ProtocolFile) -> str:
+    """How the renal class is found, and what an acute injury makes of it."""
+    limit = file.limit
+    first = next(row.start for row in file.renal if row.id == "R0")
+    *others, last = ESTIMATES
+    return (
+        f"The lowest of {', '.join(others)} and {last} decides, compared unrounded; the first "
+        f"class whose bound is reached counts. Acute kidney injury (creatinine up by "
+        f"{limit.creatinine_rise.said} in two days, {limit.creatinine_ratio.number} x the lowest "
+        f"of a week, or coded) is at least R2; R1 where creatinine stays below "
+        f"{limit.creatinine_low.said} and the estimate is {plain(first or Decimal(0))} mL/min or "
+        "more."
+    )
+
+
+def kidney(file: ProtocolFile) -> Table:
+    rows = (
+        Row(
+            anchor("renal", row.id),
+            (
+                (row.id,),
+                cell("" if row.start is None else f">= {plain(row.start)} mL/min"),
+                (row.intravenous,),
+                (f"{plain(row.cap_g)} g",),
+                cell("" if row.cap_g_per_kg is None else f"{plain(row.cap_g_per_kg)} g/kg"),
+                (row.oral,),
+                (row.says,),
+                *_basis(row),
+            ),
+        )
+        for row in file.renal
+    )
+    columns = _columns(
+        ("class", "name"),
+        ("clearance", "number"),
+        "intravenous",
+        ("cap in 24 h", "number"),
+        ("and at most, in 24 h", "number"),
+        "oral",
+        "says",
+    )
+    return Table("", (*columns, *_BASIS), tuple(rows))
+
+
+def stops(file: ProtocolFile) -> Table:
+    rows = (
+        Row(
+            anchor("stop", name),
+            (
+                (name,),
+                (stop.title,),
+                ("every drug" if stop.blocks == "all" else "IV and IM",),
+                cell("exempt" if stop.life_exempt else ""),
+                (stop.says,),
+                *_basis(stop),
+            ),
+        )
+        for name, stop in file.stop.items()
+    )
+    columns = _columns(("stop", "name"), "when", "blocks", "life-threatening", "says")
+    return Table("", (*columns, *_BASIS), tuple(rows))
+
+
+def unread(file: ProtocolFile) -> Table:
+    """What a need that was asked for and not obtained does (protocol section 0)."""
+    cap = file.limit.unknown_weight_iv.said
+    relaxed = {row.stop for row in file.relaxed}
+    weight = "no limit by weight" if "weight-unknown" in relaxed else f"at most {cap} IV in 24 h"
+    renal = (
+        "treated as class RU says"
+        if "RU" in relaxed
+        else "no drug (H2), but for the emergency dose"
+    )
+    effects = {
+        "patient": "no decision (HTTP 412)",
+        "magnesium": "no drug; the card says so and suggests the level",
+        "conditions": "no IV and no IM: heart block, neuromuscular disease and pregnancy were "
+        "not checked; oral magnesium is offered",
+        "medications": "orders alone: no IV and no IM; orders and administrations: no drug",
+        "administrations": "the drug is offered; orders count for the cap; the card says to check "
+        "the record",
+        "creatinine": f"neither creatinine nor eGFR: {renal}",
+        "weight": weight,
+        "encounter": "treated as an inpatient, and the card says so",
+        "others": "potassium, calcium, albumin, QTc: their lines are left out and named",
+    }
+    rows = (Row(anchor("unread", name), ((name,), (effect,))) for name, effect in effects.items())
+    columns = _columns(("not read", "name"), "what it does")
+    return Table("What could not be read", columns, tuple(rows))
+
+
+def regimens(file: ProtocolFile) -> Table:
+    rows = (
+        Row(
+            anchor("regimen", row.id),
+            (
+                (str(index),),
+                (row.id,),
+                (condition(row.when),),
+                tuple(dose(file, option) for option in row.offer) or ("nothing",),
+                cell("the next row" if row.else_next else ""),
+                *_basis(row),
+            ),
+        )
+        for index, row in enumerate(file.regimen)
+    )
+    columns = _columns(
+        ("row", "name"), "id", "when", ("offered (★ recommended)", "dose"), "if ★ is refused"
+    )
+    return Table("Regimens", (*columns, *_BASIS), tuple(rows))
+
+
+def products(file: ProtocolFile) -> Table:
+    rows = (
+        Row(
+            anchor("product", name),
+            (
+                (name,),
+                (product.text,),
+                (product.route,),
+                cell(product.diluent),
+                cell(strength(product)),
+                tuple(f"{c.system} {c.code} {c.display}" for c in product.codings),
+            ),
+        )
+        for name, product in file.product.items()
+    )
+    columns = ("text", "route", "diluent", "strength", "codings, in order")
+    return Table("Products", _columns(("product", "name"), *columns), tuple(rows))
+
+
+def followup(file: ProtocolFile) -> Table:
+    rows = (
+        Row(
+            anchor("followup", index),
+            (
+                (str(index),),
+                (", ".join(row.routes),),
+                (", ".join(row.regimens) or "any",),
+                (condition(row.when),),
+                tuple(recheck(text) for text in row.recheck),
+                *_basis(row),
+            ),
+        )
+        for index, row in enumerate(file.followup)
+    )
+    columns = _columns(("row", "name"), "given", "regimen", "when", ("magnesium again", "number"))
+    return Table("", (*columns, *_BASIS), tuple(rows))
+
+
+def limits_(file: ProtocolFile) -> Iterator[Table]:
+    found = dict(limits(file))
+    columns = _columns(("limit", "name"), ("value", "number"))
+    for title, places in _LIMIT_GROUPS.items():
+        rows = (
+            Row(
+                anchor(*place.split(".", 1)),
+                ((place,), (found[place].said,), *_basis(found[place])),
+            )
+            for place in places.split()
+        )
+        yield Table(title, (*columns, *_BASIS), tuple(rows))
+
+
+def rules(file: ProtocolFile) -> Iterator[Table]:
+    groups: dict[str, list[str]] = {
+        "The patient's magnesium": [],
+        "A drafted magnesium order": [],
+        "Another drafted order": [],
+    }
+    state, magnesium, other = groups.values()
+    for name in file.rule:
+        numbered = name[1:2].isdigit()
+        drafted = {"D": magnesium, "N": other}.get(name[0], state) if numbered else state
+        (other if name == "sign" else drafted).append(name)
+    columns = _columns(("rule", "name"), "title", ("indicator", "indicator"))
+    for title, names in groups.items():
+        rows = (
+            Row(
+                anchor("rule", name),
+                (
+                    (name,),
+                    (file.rule[name].title,),
+                    _indicator(file.rule[name]),
+                    *_basis(file.rule[name]),
+                ),
+            )
+            for name in names
+        )
+        yield Table(title, (*columns, *_BASIS), tuple(rows))
+
+
+def _indicator(rule: Rule) -> Cell:
+    if isinstance(rule.indicator, str):
+        return (rule.indicator,)
+    return tuple(f"{found} when {acts_as}" for acts_as, found in rule.indicator.items())
+
+
+def interactions(file: ProtocolFile) -> Table:
+    rows = (
+        Row(anchor("interaction", row.drug), ((row.drug,), (row.says,), *_basis(row)))
+        for row in file.interaction
+    )
+    return Table("", (*_columns(("drug", "name"), "says"), *_BASIS), tuple(rows))
+
+
+def drugs(protocol: Protocol) -> Iterator[Table]:
+    """What the site changed, and every list as it counts now."""
+    file = protocol.file
+    if file.drug_list:
+        changed = (
+            Row(
+                anchor("drug_list", index),
+                (
+                    (row.group,),
+                    cell(", ".join(row.adds)),
+                    cell(", ".join(row.removes)),
+                    *_basis(row),
+                ),
+            )
+            for index, row in enumerate(file.drug_list)
+        )
+        columns = _columns(("list", "name"), "adds", "removes")
+        yield Table("Lists of drugs, changed", (*columns, *_BASIS), tuple(changed))
+    known = codes.known_drugs()
+    rows = []
+    for group, title in _DRUG_GROUPS.items():
+        names = {drug.name for drug in known if group in drug.groups}
+        for name, (adds, removes) in protocol.drug_lists.items():
+            names |= {name} if group in adds else set()
+            names -= {name} if group in removes else set()
+        rows.append(
+            Row(anchor("drugs", group), ((title,), (group,), (", ".join(sorted(names)) or "none",)))
+        )
+    yield Table("Every list", _columns(("list", "name"), "name", "ingredients"), tuple(rows))
+
+
+def wording(file: ProtocolFile) -> Table:
+    words = ((name, getattr(file.wording, name)) for name in type(file.wording).model_fields)
+    rows = (
+        Row(anchor("wording", name), ((name,), (entry.text,), *_basis(entry)))
+        for name, entry in words
+    )
+    return Table("", (*_columns(("entry", "name"), "text"), *_BASIS), tuple(rows))
+
+
+def sources(file: ProtocolFile) -> Table:
+    rows = (Row(anchor("source", key), ((key,), (text,))) for key, text in file.sources.items())
+    return Table("", _columns(("key", "name"), "source"), tuple(rows))

@@ -1,0 +1,1 @@
+"""Units: numbers with a unit, and the few conversions that are certain."""

@@ -1,0 +1,5 @@
+"""The command line."""
+
+from service.cli.cli import main
+
+__all__ = ["main"]

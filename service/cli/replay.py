@@ -1,0 +1,225 @@
+"""The command line of the replay. Imports what it needs when it runs.
+
+Not in service.replay, which never meets HTTP: the settings know the hosts of FHIR servers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from service.config.settings import Settings
+    from service.replay.ask import Ask, ProtocolFile
+    from service.replay.engine import Engine
+    from service.replay.row import Run
+
+_HOOKS = ("patient-view", "order-select", "order-sign")
+
+
+class _Refusal(click.ClickException):
+    exit_code = 2
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.option("--protocol", "protocol", metavar="P", help="Protocol file or profile name.")
+@click.option(
+    "--against", metavar="Q", help="A second protocol: which decisions differ, and where."
+)
+@click.option(
+    "--hooks",
+    default=",".join(_HOOKS),
+    show_default=True,
+    metavar="HOOK,…",
+    help="The hooks to replay.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("replay"),
+    show_default=True,
+    help="Folder of the results, and of an unfinished run.",
+)
+@click.option(
+    "--assume-none",
+    multiple=True,
+    metavar="TYPE…",
+    help="Resource types the export does not hold that are empty, as against not obtained.",
+)
+@click.option(
+    "--setting",
+    type=click.Choice(["inpatient", "ambulatory"]),
+    help="The setting where no Encounter tells it.",
+)
+@click.option(
+    "--answers",
+    type=click.Choice(["record", "none", "overridden"]),
+    default="record",
+    show_default=True,
+    help="When a card counts as answered, which begins its quiet time. record: accepted when a"
+    " magnesium order follows its suggestion within 6 h; none: never; overridden: at once.",
+)
+@click.option(
+    "--min-cell",
+    default=11,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Counts of fewer patients are withheld from the report, with all that would tell them;"
+    " 0: none.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes (local). Default: one a core.")
+@click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
+@click.option("--master", metavar="URL", help="Spark master, for example local[4].")
+@click.option("--fresh", is_flag=True, help="Throw away what another run left in --out.")
+def replay(
+    paths: tuple[Path, ...],
+    protocol: str | None,
+    against: str | None,
+    out: Path,
+    engine: str,
+    master: str | None,
+    workers: int | None,
+    min_cell: int,
+    fresh: bool,
+    **options: Any,
+) -> None:
+    """What would a protocol have done to the patients of an export?
+
+    PATH… are FHIR R4 Bulk Data files (NDJSON, plain or gzip; Parquet) or folders of them, all
+    types together in any order. Each medication order is replayed as an order-select and an
+    order-sign when it was written, each magnesium result as a patient-view when it was known;
+    every decision sees only what was known then. Writes decisions.ndjson, patients.ndjson,
+    rejected.ndjson, summary.json and report.html to --out, without ids, names or free text of
+    the record, except rejected.ndjson, which keeps lines that could not be used whole.
+
+    A run that was ended goes on when it is started again with the same arguments. Spark: PATH
+    must be readable at the same place on every executor.
+    """
+    from service.config.settings import SettingsError
+    from service.replay.errors import ReplayError
+    from service.replay.progress import Shown
+    from service.replay.report import require, write
+    from service.replay.run import replay as run
+
+    if options["assume_none"]:
+        # `--assume-none A B`: what click takes for a path.
+        more = {path for path in paths if str(path) in _types() and not path.exists()}
+        options["assume_none"] += tuple(map(str, more))
+        paths = tuple(path for path in paths if path not in more)
+    if master is not None and engine != "spark":
+        raise _Refusal("--master is for --engine spark")
+    try:
+        require()
+        with Shown() as progress:
+            ask = _ask(protocol, against, **options)
+            done = run(
+                paths, ask, out, _engine(engine, master, workers), progress,
+                min_cell=min_cell, fresh=fresh,
+            )  # fmt: skip
+            seconds, decisions = progress.seconds, progress.decisions
+    except (ReplayError, SettingsError) as error:
+        raise _Refusal(str(error)) from None
+    _say(done, out, decisions, seconds, write(out))
+    if done.failed:
+        raise click.ClickException(
+            f"{done.failed} patients could not be walked: a fault of this program."
+            f" See `failed` in {out / 'patients.ndjson'}."
+        )
+
+
+def _say(run: Run, out: Path, decisions: int, seconds: float, sentences: Iterable[str]) -> None:
+    click.echo(f"{run.patients:,} patients, {run.decisions:,} decisions")
+    if decisions:
+        click.echo(f"{decisions:,} of them now, in {seconds:,.1f} s: {decisions / seconds:,.0f}/s")
+    if run.rejected:
+        told = ", ".join(f"{reason} {n:,}" for reason, n in run.rejected.items())
+        click.echo(f"{sum(run.rejected.values()):,} lines rejected ({told})")
+    for sentence in sentences:
+        click.echo(sentence)
+    click.echo(f"{out / 'report.html'}")
+
+
+def _ask(
+    protocol: str | None,
+    against: str | None,
+    *,
+    hooks: str,
+    assume_none: tuple[str, ...],
+    setting: str | None,
+    answers: Any,
+) -> Ask:
+    from service.config.settings import read_settings
+    from service.replay.ask import Ask
+
+    settings = read_settings()
+    asked = {hook.strip() for hook in hooks.split(",") if hook.strip()}
+    unknown = sorted(asked - set(_HOOKS))
+    if unknown or not asked:
+        raise _Refusal(f"--hooks {hooks}: the hooks are {', '.join(_HOOKS)}")
+    types = {t.strip() for some in assume_none for t in some.split(",") if t.strip()}
+    known = _types()
+    if types - known:
+        raise _Refusal(
+            f"--assume-none {', '.join(sorted(types - known))}: the types that are read are"
+            f" {', '.join(sorted(known))}"
+        )
+    return Ask(
+        protocol=_protocol(protocol or settings.protocol),
+        against=_protocol(against) if against is not None else None,
+        hooks=tuple(hook for hook in _HOOKS if hook in asked),
+        answers=answers,
+        assume_none=tuple(sorted(types)),
+        setting=setting or "",
+        timezone=settings.timezone.key,
+        key=_key(settings),
+    )
+
+
+def _types() -> set[str]:
+    """The types that can be assumed to be empty."""
+    from cards.evidence import NEEDS
+
+    return {need.type for need in NEEDS} - {"Patient"}
+
+
+def _key(settings: Settings) -> bytes:
+    """REPLETION_SECRET, else the key kept beside the database, or in the working directory."""
+    from service.config.secret import FILE, kept_key
+
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    folder, database = Path(), settings.database_url
+    if database.startswith("sqlite:///"):
+        folder = Path(database.removeprefix("sqlite:///").partition("?")[0]).parent
+    try:
+        return kept_key(folder / FILE)
+    except OSError as error:
+        reason = f"REPLETION_SECRET is not set, and {folder / FILE}: {error.strerror}"
+        raise _Refusal(reason) from None
+
+
+def _protocol(name: str) -> ProtocolFile:
+    from cards.protocol import ProtocolError
+    from service.config.protocol import load_protocol
+    from service.replay.ask import protocol_file
+
+    try:
+        load_protocol(name)
+        return protocol_file(name)
+    except (ProtocolError, OSError) as error:
+        raise _Refusal(str(error)) from None
+
+
+def _engine(name: str, master: str | None, workers: int | None) -> Engine:
+    if name == "spark":
+        from service.replay.spark import Spark
+
+        return Spark(master)
+    from service.replay.local import Local
+
+    return Local(workers or len(os.sched_getaffinity(0)))

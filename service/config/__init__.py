@@ -1,0 +1,1 @@
+"""Config: what the operator decides: settings, the secret key, the protocol in force."""

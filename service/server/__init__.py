@@ -1,0 +1,1 @@
+"""Server: the application put together, the process that serves it, and its upkeep."""

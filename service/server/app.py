@@ -1,0 +1,108 @@
+"""The Flask application: wires settings, protocol, clients, store, observer and routes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Flask, Request
+
+from cards.protocol import Protocol
+from service.config.protocol import load_protocol
+from service.config.settings import Settings
+from service.ehr import Ehr, read_hosts
+from service.errors import NotAuthenticated
+from service.gather import Fetch
+from service.memory import Memory, Pseudonyms, read_key
+from service.observe import Observer
+from service.pages import Gate, add_pages
+from service.store import Store
+from service.trust import ANYONE, Call, Caller, Client, Refused, Trust, read_clients
+from service.web.routes import Service, add_routes
+
+
+def create_app(
+    settings: Settings,
+    *,
+    protocol: Protocol | None = None,
+    now: Callable[[], datetime] | None = None,
+    observer: Observer | None = None,
+    store: Store | None = None,
+    clients: tuple[Client, ...] | None = None,
+    fetch: Fetch | None = None,
+) -> Flask:
+    """The WSGI application. The caller has checked where it listens (Settings.check_start).
+
+    In jwt mode it needs a ``store`` that has been migrated; ``clients`` default to those of the
+    clients file, ``fetch`` to the FHIR servers of REPLETION_FHIR_HOSTS. Raises SettingsError.
+    """
+    app = Flask("service", static_folder=None)
+    # Its tracebacks quote requests; service.web.routes tells what may be told.
+    app.logger.disabled = True
+    now = now or (lambda: datetime.now(settings.timezone))
+    observer = observer or Observer()
+    hosts = read_hosts(settings.fhir_hosts)
+    if settings.auth == "jwt" and clients is None and settings.clients is not None:
+        clients = read_clients(settings.clients)
+    memory = None if store is None else _memory(settings, store, now, observer)
+    app.extensions["memory"] = memory
+    service = Service(
+        settings=settings,
+        protocol=protocol or load_protocol(settings.protocol),
+        now=now,
+        observer=observer,
+        authenticate=_authenticate(settings, clients, store, now),
+        admit=Gate(settings).admit,
+        fetch=fetch or Ehr(hosts, settings.fhir_deadline_s, witness=observer),
+        store=store,
+        memory=memory,
+        protocols=tuple(c.protocol for c in clients or () if c.protocol is not None),
+    )
+    add_routes(app, service)
+    add_pages(app, service)
+    return app
+
+
+def _memory(
+    settings: Settings, store: Store, now: Callable[[], datetime], observer: Observer
+) -> Memory:
+    return Memory(store, Pseudonyms(read_key(settings, store)), now, observer)
+
+
+def _authenticate(
+    settings: Settings,
+    clients: tuple[Client, ...] | None,
+    store: Store | None,
+    now: Callable[[], datetime],
+) -> Callable[[Request], Caller]:
+    if settings.auth == "open":
+        return lambda _: ANYONE
+    base = settings.base_url
+    if base is None or clients is None or store is None:
+        raise ValueError("jwt mode needs base_url, clients and a store (Settings.check_start)")
+    trust = Trust(clients, store, now)
+
+    def authenticate(request: Request) -> Caller:
+        if not settings.is_private(request.remote_addr):
+            raise Refused("plaintext")
+        if isinstance(request.routing_exception, Exception) and request.url_rule is None:
+            # Nothing is here, for anyone; said only to those who may know.
+            raise Refused("route")
+        return trust.caller(request.headers.get("Authorization"), _call(request, base))
+
+    return authenticate
+
+
+def _call(request: Request, base: str) -> Call:
+    """What a token for this request must say: the URL in the form that discovery gives."""
+    if request.url_rule is None:
+        raise NotAuthenticated
+    service = (request.view_args or {}).get("service_id")
+    path = request.url_rule.rule.replace("<service_id>", service or "")
+    url = base + (path if path != "/" else "")
+    feedback = path.endswith("/feedback")
+    # The specification has the feedback endpoint under the service: clients name either.
+    audiences = (url, url.removesuffix("/feedback")) if feedback else (url,)
+    if path == "/":
+        audiences = (url, f"{url}/")
+    return Call(audiences, service, writes=feedback)

@@ -1,0 +1,1 @@
+"""Web: the routes for machines, and what stands before them."""
