@@ -29,11 +29,11 @@ from cards.protocol import (
     parse_protocol,
     shipped,
 )
-from cards.protocol.faults import RULES, STOPS
+from cards.protocol.faults import STOPS
 from cards.protocol.model import Limit, Limits, Result, Wordings
 from cards.protocol.parse import shipped_bytes
-from cards.protocol.units import EXPECTED_UNITS
-from cards.protocol.words import limits
+from cards.protocol.rules import RULES
+from cards.protocol.words import limit_kinds, limits
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request, offers
 
@@ -156,14 +156,17 @@ def unused(places: set[str], names: set[str]) -> set[str]:
     }
 
 
-def test_every_limit_has_one_unit() -> None:
-    assert set(EXPECTED_UNITS) == {place for place, _ in limits(shipped("standard").file)}
+UNITS = {place: kind.unit for place, kind in limit_kinds()}
 
 
-@pytest.mark.parametrize("place", EXPECTED_UNITS)
+def test_every_limit_has_its_unit_and_group() -> None:
+    assert set(UNITS) == {place for place, _ in limits(shipped("standard").file)}
+
+
+@pytest.mark.parametrize("place", UNITS)
 def test_another_unit_is_refused(place: str) -> None:
     (line,) = lines(changed(f"{place}.unit", "mEq"))
-    expected = " or ".join(EXPECTED_UNITS[place])
+    expected = " or ".join(UNITS[place].split())
     assert line == f"site.toml: {place}.unit: must be {expected}, is 'mEq'"
 
 

@@ -13,7 +13,8 @@ from itertools import groupby
 
 from cards.handbook.rows import Dose
 from cards.handbook.spoken import dose, only, recheck
-from cards.protocol.model import FLAGS, Band, Option, ProtocolFile, Regimen, Setting, When
+from cards.protocol.flags import FLAGS
+from cards.protocol.model import Band, Option, ProtocolFile, Regimen, Setting, When
 from cards.protocol.regimens import (
     Patient,
     Room,

@@ -14,17 +14,10 @@ from cards.protocol.faults import speaks_of
 from cards.protocol.model import CLASSES, LOW, Option, ProtocolFile
 from cards.protocol.parse import Protocol, shipped
 from cards.protocol.regimens import acting, largest_dose
-from cards.protocol.words import limits
+from cards.protocol.words import limit_kinds, limits
 from cards.units.quantity import places, plain
 
 RELAXED = "site-relaxed: "
-# Limits that protect by not being higher, or lower, than the standard profile's.
-_CEILINGS = frozenset(
-    """result.verify_above limit.daily_parenteral limit.single_iv limit.single_im limit.oral_daily
-    limit.unknown_weight_iv limit.iv_concentration
-    limit.oxide_daily limit.high_card""".split()
-)
-_FLOORS = frozenset("limit.weight_floor limit.adult_age limit.platelets".split())
 _RANK = {"none": 0, "info": 1, "warning": 2, "critical": 3}
 
 
@@ -237,12 +230,10 @@ def _against_standard(protocol: Protocol) -> Iterator[str]:
             f"band: normal up to {protocol.normal_high}: H3 holds only above that "
             f"(standard {standard.normal_high})"
         )
-    found = {place: limit.value for place, limit in limits(file)}
-    for place, limit in limits(base):
-        value = found[place]
-        if (place in _CEILINGS and value > limit.value) or (
-            place in _FLOORS and value < limit.value
-        ):
-            than = "above" if place in _CEILINGS else "below"
-            says = f"{plain(value)} {limit.unit} is {than} the standard profile's"
-            yield f"{place}: {says} {plain(limit.value)} {limit.unit}"
+    own_limits, base_limits = dict(limits(file)), dict(limits(base))
+    for place, kind in limit_kinds():
+        own, other = own_limits[place], base_limits[place]
+        than = {"low": "above", "high": "below"}.get(kind.careful)
+        higher = own.value > other.value
+        if than and own.value != other.value and higher is (than == "above"):
+            yield f"{place}: {own.said} is {than} the standard profile's {other.said}"

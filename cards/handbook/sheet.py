@@ -64,7 +64,9 @@ def sheet(protocol: Protocol) -> Sheet:
             (tables.followup(file),) if file.followup else (),
         ),
         Section("limits", "Limits", (), tuple(tables.limits_(file))),
-        Section("rules", "Rules: what a card can say", (tables.RULES,), tuple(tables.rules(file))),
+        Section(
+            "rules", "Rules: what a card can say", (tables.RULES_SAY,), tuple(tables.rules(file))
+        ),
         Section(
             "interactions",
             "Hours apart from oral magnesium",

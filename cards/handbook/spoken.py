@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from cards.handbook.rows import Dose
 from cards.protocol import doses
+from cards.protocol.flags import FLAGS
 from cards.protocol.model import Band, Option, Product, ProtocolFile, When
 from cards.protocol.regimens import RECHECK
 from cards.units.quantity import (
@@ -17,17 +18,6 @@ from cards.units.quantity import (
     plain,
 )
 
-FLAGS = {
-    "life": "life-threatening arrhythmia or seizure",
-    "symp": "symptoms",
-    "risk": "cardiac risk",
-    "noent": "enteral route out",
-    "giloss": "gastrointestinal loss",
-    "oral-first-step": "first oral step already active",
-    "oral-full-dose": "full oral dose already active",
-    "anticoagulant": "anticoagulant",
-    "platelets-low": "low platelets",
-}
 _SPANS = {"h": "h", "d": "days"}
 
 
@@ -145,4 +135,4 @@ def recheck(text: str) -> str:
 
 def flags(names: Iterable[str], joint: str = "and") -> str:
     """Flags in words."""
-    return f" {joint} ".join(text for name, text in FLAGS.items() if name in set(names))
+    return f" {joint} ".join(kind.words for name, kind in FLAGS.items() if name in set(names))

@@ -1,10 +1,10 @@
 """Protocol: the clinical numbers and words, read once from a TOML file into frozen types."""
 
 from cards.protocol.anchors import anchor, cited_anchor
+from cards.protocol.flags import FLAGS
 from cards.protocol.model import (
     CLASSES,
     ESTIMATES,
-    FLAGS,
     LOW,
     ActsAs,
     Band,

@@ -34,25 +34,13 @@ from cards.protocol.regimens import (
     lasts,
     rechecks,
 )
-from cards.protocol.units import EXPECTED_UNITS
-from cards.protocol.words import limits
+from cards.protocol.rules import RULES
+from cards.protocol.words import limit_kinds, limits
 from cards.units.quantity import least_minutes, magnesium_unit, plain
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]
 
-RULES = frozenset(
-    """life life-no-level life-level-first arrest symp severe moderate mild mild-risk borderline
-    high high-source toxic toxic-stale unit-unknown unit-conflict indeterminate unreadable
-    whole-blood not-obtained stop-warning stop-info refractory maintenance
-    D0 D1 D1-select D1-sign D2 D3 D4 D5 D6 D7 D8 D9 D10 D11 D12 D13 D14 D14-high D15 D16 D16-r2
-    D17 D18 D19 D19-age D20 D20-emergency
-    N1 N1-lab N2 N3 N3-lab N4 N5 N6 N7 N8 N9 sign""".split()
-)
-# Rules whose indicator may differ by class: those the core asks with the class of the result.
-BY_CLASS = frozenset("N1 N2 N3 N4 N5 N6 N9".split())
-# Said as critical whatever the file says.
-CRITICAL = frozenset({"life", "symp"})
 STOPS = frozenset("H1 H2 H2-unknown H3 H4 H5 H6 H7 H8 H9 H10 H11".split())
 PARENTERAL_STOPS = frozenset("H4 H5 H8".split())
 LIFE_EXEMPT = frozenset("H2-unknown H7".split())
@@ -131,9 +119,10 @@ def _citation_faults(file: ProtocolFile) -> Iterator[Fault]:
 
 def _limit_faults(file: ProtocolFile) -> Iterator[Fault]:
     found = dict(limits(file))
-    for place, limit in found.items():
+    for place, kind in limit_kinds():
+        limit = found[place]
         path = tuple(place.split("."))
-        expected = EXPECTED_UNITS[place]
+        expected = kind.unit.split()
         if limit.unit not in expected:
             yield (*path, "unit"), f"must be {' or '.join(expected)}, is {limit.unit!r}"
         if limit.value < 0 or (limit.value == 0 and place != "result.quantise"):
@@ -234,15 +223,18 @@ def _renal_faults(file: ProtocolFile) -> Iterator[Fault]:
 
 
 def _rule_faults(file: ProtocolFile) -> Iterator[Fault]:
-    yield from ((("rule", n), "no such rule") for n in sorted(set(file.rule) - RULES))
-    yield from ((("rule", n), "missing") for n in sorted(RULES - set(file.rule)))
+    yield from ((("rule", n), "no such rule") for n in sorted(set(file.rule) - set(RULES)))
+    yield from ((("rule", n), "missing") for n in sorted(set(RULES) - set(file.rule)))
     for name, rule in file.rule.items():
         path: Path = ("rule", name, "indicator")
-        if name in CRITICAL and rule.indicator != "critical":
+        kind = RULES.get(name)
+        if kind is None:
+            continue
+        if kind.critical and rule.indicator != "critical":
             yield path, "must be critical"
         if isinstance(rule.indicator, str):
             continue
-        if name not in BY_CLASS:
+        if not kind.by_class:
             yield path, "this rule has one indicator, not one for each class"
         elif set(rule.indicator) != LOW:
             yield path, "say severe, moderate and mild"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
-from cards.protocol.model import Limit, Model, ProtocolFile, Spoken
+from cards.protocol.model import Limit, LimitKind, Limits, Model, ProtocolFile, Result, Spoken
 from cards.units.quantity import plain, span
 
 Path = tuple[str | int, ...]
@@ -45,6 +45,13 @@ def limits(file: ProtocolFile) -> Iterator[tuple[str, Limit]]:
             value = getattr(entries, name)
             if isinstance(value, Limit):
                 yield f"{table}.{name}", value
+
+
+def limit_kinds() -> Iterator[tuple[str, LimitKind]]:
+    """Every limit's place in the file, and what the code knows of it; in the page's order."""
+    for table, model in (("limit", Limits), ("result", Result)):
+        for name, field in model.model_fields.items():
+            yield from ((f"{table}.{name}", m) for m in field.metadata if isinstance(m, LimitKind))
 
 
 def fill(text: str, file: ProtocolFile) -> str:

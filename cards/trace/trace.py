@@ -9,7 +9,7 @@ from decimal import Decimal
 from cards.assessment import Assessment, Finding, Offer
 from cards.evidence import Evidence
 from cards.plan import CreateDrug, Plan, Proposal, UpdateDraft
-from cards.protocol import Indicator, Protocol
+from cards.protocol import FLAGS, Indicator, Protocol
 from cards.protocol.doses import Dose
 from cards.trace.course import Course, read_course
 from cards.trace.fact import Fact, Missing, named, read_facts, read_missing
@@ -177,27 +177,9 @@ def trace(
     )
 
 
-_FLAGS = {
-    "arrest": "cardiac arrest",
-    "torsades": "torsades de pointes or polymorphic VT",
-    "life-event": "life-threatening arrhythmia or seizure, at any level",
-    "life": "life-threatening arrhythmia or seizure, level not high",
-    "symp": "symptoms of a low magnesium",
-    "risk": "cardiac risk",
-    "drafted-risk": "cardiac risk by a drafted drug alone",
-    "noent": "enteral route out",
-    "giloss": "gastrointestinal loss",
-    "anticoagulant": "anticoagulant: no intramuscular injection",
-    "platelets-low": "low platelets: no intramuscular injection",
-    "oral-first-step": "oral magnesium was running before the result",
-    "oral-full-dose": "the full oral dose is running",
-}
-
-
 def _flag(finding: Finding) -> Judged:
-    title = _FLAGS[finding.rule]
-    says = finding.says if finding.met else title
-    return Judged(finding.rule, title, finding.status, says, finding.evidence)
+    title = FLAGS[finding.rule].words
+    return Judged(finding.rule, title, finding.status, finding.says, finding.evidence)
 
 
 def _stops(assessment: Assessment, protocol: Protocol) -> Iterator[Judged]:

@@ -375,7 +375,8 @@ IN_SOURCE = (
     _source("assessment/triggers", "oral magnesium silences a severe level",
             ('return any(d.route != "po" for d in self.magnesium_drafts)',
              "return bool(self.magnesium_drafts or self.chart.medicines.running_oral)")),
-    _source("assessment/triggers", "calcium is not listened to", ('    ("N9", "calcium"),\n', "")),
+    _source("protocol/rules", "calcium is not listened to",
+            ('listens=("calcium",)', 'listens=("nothing",)')),
     _source("assessment/triggers", "blockers without magnesium warn",
             ("grams is None or grams > Decimal(0):", "grams is None or grams >= Decimal(0):")),
     # chart

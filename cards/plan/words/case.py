@@ -10,6 +10,7 @@ from cards.plan.proposal import Step
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
 from cards.protocol.regimens import Room, cap, decided, open_options
+from cards.protocol.rules import RULES
 from cards.units.quantity import places
 
 
@@ -42,16 +43,13 @@ def refusals(
             continue
         if stop.finding.says in said:
             continue
-        if stop.id == "H3" and not steps and findings[0].rule in _HIGH:
+        if stop.id == "H3" and not steps and RULES[findings[0].rule].high:
             continue  # the card is about nothing else
         head = "No drug" if stop.blocks == "all" else "No infusion"
         found.append(Line(f"{head}: {stop.finding.says}"))
     if not found and not steps and result is not None and result.low and result.usable:
         found.append(Line(_nothing_open(assessment, protocol)))
     return found
-
-
-_HIGH = frozenset({"high", "high-source", "toxic", "toxic-stale"})
 
 
 def _kidney_alone(assessment: Assessment, protocol: Protocol) -> bool:
