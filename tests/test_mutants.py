@@ -16,7 +16,7 @@ def test_there_are_enough_and_each_has_its_name() -> None:
     assert len(names) == len(set(names))
     assert len(FAULTS) >= 150
     files = {fault.file.split("/")[0] for fault in FAULTS}
-    assert files == {"protocols", "assessment", "plan", "chart", "units"}
+    assert files == {"protocols", "protocol", "assessment", "plan", "chart", "units"}
 
 
 @pytest.mark.parametrize("fault", faults((*FAULTS, *SECOND_WALL)))

@@ -29,10 +29,11 @@ from cards.protocol import (
     parse_protocol,
     shipped,
 )
-from cards.protocol.faults import RULES, STOPS, limits
+from cards.protocol.faults import STOPS
 from cards.protocol.model import Limit, Limits, Result, Wordings
 from cards.protocol.parse import shipped_bytes
-from cards.protocol.units import EXPECTED_UNITS
+from cards.protocol.rules import RULES
+from cards.protocol.words import limit_kinds, limits
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request, offers
 
@@ -129,12 +130,13 @@ def test_an_unused_name_is_noticed() -> None:
 
 
 def used_names() -> set[str]:
-    """Attributes read, and string constants that are one name, in cards/ beside cards/protocol and
-    cards/handbook, which read a whole file."""
+    """Attributes read, and string constants that are one name, in cards/ beside cards/protocol
+    and cards/handbook, which read a whole file; the regimen table is read to decide."""
     found: set[str] = set()
     root = Path(cards.__file__).parent
     for path in root.rglob("*.py"):
-        if path.relative_to(root).parts[0] in ("protocol", "handbook"):
+        whole = path.relative_to(root).parts[0] in ("protocol", "handbook")
+        if whole and path.name != "regimens.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
@@ -154,14 +156,17 @@ def unused(places: set[str], names: set[str]) -> set[str]:
     }
 
 
-def test_every_limit_has_one_unit() -> None:
-    assert set(EXPECTED_UNITS) == {place for place, _ in limits(shipped("standard").file)}
+UNITS = {place: kind.unit for place, kind in limit_kinds()}
 
 
-@pytest.mark.parametrize("place", EXPECTED_UNITS)
+def test_every_limit_has_its_unit_and_group() -> None:
+    assert set(UNITS) == {place for place, _ in limits(shipped("standard").file)}
+
+
+@pytest.mark.parametrize("place", UNITS)
 def test_another_unit_is_refused(place: str) -> None:
     (line,) = lines(changed(f"{place}.unit", "mEq"))
-    expected = " or ".join(EXPECTED_UNITS[place])
+    expected = " or ".join(UNITS[place].split())
     assert line == f"site.toml: {place}.unit: must be {expected}, is 'mEq'"
 
 
@@ -831,7 +836,7 @@ def test_the_whole_table_is_shown() -> None:
     for name in codes.NOT_DETECTED:
         assert f"- {name}\n" in text
     assert "★ magnesium sulfate 2 g IV over 15 min (8.1 mmol, 16.2 mEq, 133.3 mg/min)" in text
-    im = "1 g IM every 6 h, 4 doses (4.1 mmol, 8.1 mEq each; in all 4 g)"
+    im = "1 g IM every 6 h x 4 (4.1 mmol, 8.1 mEq each; in all 4 g)"
     assert f"{im} [not with anticoagulant or low platelets], product sulfate-im" in text
     oxide = "magnesium oxide 500 mg at night (12.4 mmol, 24.8 mEq, 302 mg elemental a day)"
     assert oxide in text
@@ -859,7 +864,7 @@ def test_what_a_site_changes_is_shown() -> None:
     assert "stocked in steps of 1000 mg" in text
     assert "| 1 | by-band | band below 1.0 |" in text
     slow = show(shipped("slow-infusion"))
-    assert "2 g IV over 20 min, then 4 g over 240 min (8.1 mmol, 16.2 mEq, 100 mg/min, " in slow
+    assert "2 g IV over 20 min, then 4 g IV over 4 h (8.1 mmol, 16.2 mEq, 100 mg/min, " in slow
     assert ", then 16.2 mmol, 32.5 mEq, 16.7 mg/min)" in slow
 
 

@@ -30,7 +30,8 @@ drops = []
 # [sources]
 # HOSP = "our policy, its number and year"
 
-# Infuse at 1 g/h at most: a limit with its unit, where it comes from, and why.
+# The routine rate of the house, without an emergency: `check` remarks on what is faster. A limit
+# has its unit, where it comes from, and why.
 # [limit.fast_rate]
 # value = 1
 # unit = "g/h"

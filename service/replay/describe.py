@@ -12,8 +12,9 @@ from cards.assessment import StopFinding, Stops
 from cards.assessment.offers import read_offers
 from cards.chart import Kidney
 from cards.orders import DraftOrder
-from cards.plan import CreateDrug, CreateLab, DeleteOrder, Proposal, UpdateDraft, shown_rule
+from cards.plan import CreateDrug, CreateLab, DeleteOrder, Proposal, UpdateDraft
 from cards.protocol import Protocol
+from cards.protocol.rules import shown_rule
 from cards.units.quantity import magnesium_unit
 from service.replay.row import (
     AFTER_H,
@@ -89,9 +90,9 @@ def _suggestion(proposal: Proposal) -> Suggestion:
         label=proposal.label,
         regimen=offer.regimen.id,
         route=offer.route,
-        dose=drug.step.dose,
+        dose=drug.step.given.amount,
         unit=offer.product.dose_unit,
-        minutes=drug.step.minutes,
+        minutes=drug.step.given.minutes,
         recommended=proposal.recommended,
         labs=labs,
         removes=removes,
