@@ -86,10 +86,6 @@ why = "policy"
     ids = ("emergency", "severe", "parenteral", "moderate-at-risk", "gi-loss", "maintenance")
     left_out = [*(f"regimen.{id_}" for id_ in ids), "followup.0", "wording.emergency"]
     drops = f"drops = {json.dumps(left_out)}\n"
-        "drops = ["
-        + ", ".join(f'"regimen.{id_}"' for id_ in ids)
-        + ', "followup.0", "wording.emergency"]\n'
-    )
     words = '[wording.emergency]\ntext = "Ask the cardiologist."\nsources = ["AHA-TdP"]\n'
     file = HEAD.replace("[protocol]\n", f"[protocol]\n{drops}") + words + oral
     drafted = "Mg 1.4 mg/dL | egfr 25 | draft: MgSO4 1 g IV over 2 h"
