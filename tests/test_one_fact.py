@@ -75,6 +75,24 @@ def test_a_halved_class_is_called_by_its_name_and_gets_the_dose_of_its_rows() ->
     assert "halved, yet a" in halved[0]
 
 
+def test_a_halved_class_without_an_infusion_is_told_so() -> None:
+    oral = """[[regimen]]
+id = "oral"
+when = { classes = ["moderate"] }
+offer = [{ product = "oxide-400", dose = 400, per_day = 1, at_night = true, star = true }]
+sources = ["SPS"]
+why = "policy"
+"""
+    ids = ("emergency", "severe", "parenteral", "moderate-at-risk", "gi-loss", "maintenance")
+    left_out = [*(f"regimen.{id_}" for id_ in ids), "followup.0", "wording.emergency"]
+    drops = f"drops = {json.dumps(left_out)}\n"
+    words = '[wording.emergency]\ntext = "Ask the cardiologist."\nsources = ["AHA-TdP"]\n'
+    file = HEAD.replace("[protocol]\n", f"[protocol]\n{drops}") + words + oral
+    drafted = "Mg 1.4 mg/dL | egfr 25 | draft: MgSO4 1 g IV over 2 h"
+    said = text(card(parse_protocol(file.encode(), "site.toml"), drafted, "order-sign"))
+    assert "renal class R2: no regimen for it infuses" in said
+
+
 WRONG = [
     (
         limit("limit.weight_jump", 10, "%"),

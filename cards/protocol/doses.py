@@ -91,7 +91,8 @@ class Dose(Struct, frozen=True, gc=False):
     @property
     def contents(self) -> str:
         """``8.1 mmol, 16.2 mEq``"""
-        return f"{places(self.mmol, 1)} mmol, {places(self.meq, 1)} mEq"
+        mmol = self.mmol
+        return f"{places(mmol, 1)} mmol, {places(mmol * 2, 1)} mEq"
 
     @property
     def line(self) -> str:

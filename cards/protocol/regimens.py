@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -83,7 +84,7 @@ def decided(
         patient = replace(patient, flags=patient.flags | {_FIRST})
     rows: list[int] = []
     for index, row in enumerate(file.regimen):
-        if not holds(row.when, patient):
+        if not (fits(row.when, patient) and met(row.when, patient.flags)):
             continue
         rows.append(index)
         options = tuple(opened(row, patient))
@@ -253,6 +254,7 @@ def rechecks(file: ProtocolFile, route: str, regimen: str, patient: Patient) -> 
     return ()
 
 
+@lru_cache(maxsize=256)
 def recheck_after(recheck: str) -> tuple[str, timedelta] | None:
     """(``end`` or ``start``, how long after it); None for the next morning."""
     match = RECHECK.fullmatch(recheck)

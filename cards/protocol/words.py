@@ -62,10 +62,11 @@ def fill(text: str, file: ProtocolFile) -> str:
 def _said(place: str, file: ProtocolFile, *, closed: bool) -> str:
     table, _, name = place.partition(".")
     name, _, alone = name.partition(".")
-    found = dict(limits(file)).get(f"{table}.{name}")
+    entries = {"limit": file.limit, "result": file.result}.get(table)
+    found = getattr(entries, name, None)
     if not closed:
         raise KeyError(f"{{{place.split()[0]} is not closed")
-    if found is not None and alone in ("", "value"):
+    if isinstance(found, Limit) and alone in ("", "value"):
         return found.number if alone else found.said
     if table == "regimen" and not alone:
         return _recommended(name, file)
