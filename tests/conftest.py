@@ -17,6 +17,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -130,16 +131,18 @@ def require() -> Callable[[str], Path]:
 
 def _leave_other_parts(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the rotating tests those of PART stay."""
-    others = [
-        item
-        for item in items
-        if PART != "all"
-        and item.get_closest_marker("rotates")
-        and part_of(item.nodeid) != int(PART)
-    ]
+    if PART == "all":
+        return
+    stay, others = [], []
+    places: Counter[str] = Counter()
+    for item in items:
+        ours = True
+        if item.get_closest_marker("rotates"):
+            ours = part_of(item.nodeid, places[item.nodeid]) == int(PART)
+            places[item.nodeid] += 1
+        (stay if ours else others).append(item)
     config.hook.pytest_deselected(items=others)
-    left = set(map(id, others))
-    items[:] = [item for item in items if id(item) not in left]
+    items[:] = stay
 
 
 # --- sockets ------------------------------------------------------------------

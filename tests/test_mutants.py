@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants import CARDS, FAULTS, SECOND_WALL, Fault, verdict
+from tests.mutants import CARDS, CAUGHT, FAULTS, SECOND_WALL, Fault, verdict
+from tests.vignette import all_rows
 
 
 def faults(chosen: tuple[Fault, ...]) -> list[object]:
@@ -24,6 +25,23 @@ def test_a_fault_changes_the_source(fault: Fault) -> None:
     """Its text stands there exactly once: a fault cannot become one that changes nothing."""
     text = (CARDS / fault.file).read_text(encoding="utf-8")
     assert fault.apply(text) != text
+
+
+def test_the_record_names_what_there_is() -> None:
+    """What is tried first (caught.toml): a vignette or invariant that exists, for every fault."""
+    known = {row.id for row in all_rows()} | {"parser", "columns", "cells", "random"}
+    assert {fault.name for fault in FAULTS} - set(CAUGHT) == set(), "make it: --record"
+    assert set(CAUGHT) - {fault.name for fault in FAULTS} == set()
+    assert set(CAUGHT.values()) <= known
+
+
+@pytest.mark.mutation
+@pytest.mark.rotates
+def test_a_record_out_of_date_hides_nothing() -> None:
+    """Another vignette is tried first and passes: the fault is caught all the same."""
+    (fault,) = (fault for fault in FAULTS if fault.name == "a borderline result is treated")
+    other = next(row.id for row in all_rows() if row.id != CAUGHT[fault.name])
+    assert verdict(fault, first=other).name == CAUGHT[fault.name]
 
 
 @pytest.mark.mutation

@@ -61,7 +61,7 @@ def verdict(fault: Fault, *, skip: str = "", first: str | None = None) -> Verdic
         }
         done = subprocess.run(
             [sys.executable, "-m", "tests.mutants.judge", folder, skip, first],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(f"{fault.name}: {done.stderr[-2000:]}")
