@@ -27,7 +27,7 @@ _COUNT = re.compile(r"_count=(\d+)")
 _STATUS = re.compile(r"[?&]status=([^&]+)")
 
 
-class _Asked:
+class _Search:
     """What the search of a need lets through."""
 
     __slots__ = ("most", "statuses")
@@ -41,7 +41,7 @@ class _Asked:
 
 _NEED_OF_LAB = {lab: need.name for need in NEEDS for lab in need.labs}
 _NEED_OF_TYPE = {need.type: need.name for need in NEEDS if not need.labs}
-_ASKED = {need.name: _Asked(need) for need in NEEDS}
+_ASKED = {need.name: _Search(need) for need in NEEDS}
 
 
 class _Shelf:

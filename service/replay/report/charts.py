@@ -14,9 +14,9 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from service.replay.report.figures import SAME, SEEN, UNSEEN, Figures, Wait
+from service.replay.report.figures import INDICATORS, OUTCOMES, SAME, SEEN, UNSEEN
+from service.replay.report.published import Published, Wait
 from service.replay.report.table import Table
-from service.replay.report.tally import INDICATORS, OUTCOMES
 
 CRITICAL, WARNING, INFO = "#a61b1b", "#c77700", "#3a6ea5"
 INK, FAINT = "#222222", "#cccccc"
@@ -61,7 +61,7 @@ class Bar:
     value: float
 
 
-def draw_charts(figures: Figures) -> dict[str, Markup]:
+def draw_charts(figures: Published) -> dict[str, Markup]:
     """An SVG for each table that is better seen, by the table's id; none without values."""
     drawn: dict[str, Markup] = {}
     for table in figures.tables:
