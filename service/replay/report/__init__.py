@@ -2,7 +2,7 @@
 
 ```
 decisions.parquet, patients.ndjson ──rows.sql──▶ tables of DuckDB
-tables ──the queries of figures/──▶ counts, and what adds up to what
+tables ──the queries of figures.toml──▶ counts, and what adds up to what
 counts ──disclosure──▶ cells that may be published ──published──▶ tables
 tables ──▶ sentences, charts ──▶ report.html        tables ──▶ summary.json
 ```

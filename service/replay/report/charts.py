@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from service.replay.report.figures import INDICATORS, OUTCOMES, SAME, SEEN, UNSEEN
+from service.replay.report.figure import INDICATORS, OUTCOMES
 from service.replay.report.published import Published, Wait
 from service.replay.report.table import Table
 
@@ -22,6 +22,7 @@ CRITICAL, WARNING, INFO = "#a61b1b", "#c77700", "#3a6ea5"
 INK, FAINT = "#222222", "#cccccc"
 GOOD, DOSE, FAIR = "#1f5c40", "#3f8f68", "#8cc0a4"
 OTHER, UNSURE, NOTHING = "#8f7bb5", "#b8b8b8", "#8a8a8a"
+SAME, SEEN, UNSEEN = "the same throughout", "a clinician sees it", "not to be seen"
 WITHHELD, HIDDEN = "withheld", "#dddddd"
 COLOURS = {**dict(zip(INDICATORS, (CRITICAL, WARNING, INFO), strict=True)), WITHHELD: HIDDEN}
 OUTCOME_COLOURS = {

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.replay.report.disclosure import Count, Key, Sum
-from service.replay.report.figures import AFTER, BEFORE, BY_HOOK, LOW, WAITS, WHY
-from service.replay.report.figures.figure import Figure, add_up
+from service.replay.report.figure import LOW, Figure, add_up, figures
 from service.replay.row import HOOKS
 from service.replay.table import database
 
@@ -26,6 +25,11 @@ MEMORY = "512MB"
 THREADS = 2
 _FEW = 1000
 _EXCLUSIVE = ("patients", "counted")
+WAITS = """
+    SELECT band, count(*), count(DISTINCT who), quantile_cont(hours, 0.25),
+           quantile_cont(hours, 0.5), quantile_cont(hours, 0.75)
+    FROM low WHERE after = 'ordered' GROUP BY band"""
+WHY = "SELECT r.stop, min(r.why) FROM (SELECT unnest(refusals) AS r FROM d) GROUP BY r.stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,15 @@ def count(folder: Path, min_cell: int) -> Counted:
 
 def _count(db: DuckDBPyConnection, few: int) -> Counted:
     found = Counted()
-    for figures, hooks in ((BEFORE, ("",)), (BY_HOOK, HOOKS), (AFTER, ("",))):
-        made = [_groups(db, figure, few) for figure in figures]
-        for counts in made:
-            found.counts |= counts
-        for hook in hooks:
-            for figure, counts in zip(figures, made, strict=True):
-                if not figure.optional or any(key[1] == hook for key in counts):
-                    found.sums += add_up(figure.sums, hook, found.counts)
+    made = {figure.id: _groups(db, figure, few) for figure in figures()}
+    for counts in made.values():
+        found.counts |= counts
+    for hook in (*HOOKS, ""):
+        for figure in figures():
+            if figure.by_hook == bool(hook) and (
+                not figure.optional or any(key[1] == hook for key in made[figure.id])
+            ):
+                found.sums += add_up(figure.sums, hook, found.counts)
     for band in LOW:
         _same_results(found, band)
     ((seconds, first, last),) = db.execute(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from service.replay.report.count import Counted, Quartiles
 from service.replay.report.disclosure import Cell, Key, protect
-from service.replay.report.figures import BOTH, BY_HOOK, LOW, SHOWN, Figure
-from service.replay.report.figures.figure import at_hook, each, key
+from service.replay.report.figure import LOW, Figure, at_hook, each, every, figures, key
 from service.replay.report.table import Rate, Row, Table, rate, share
 from service.replay.row import HOOKS, Run
 
@@ -108,17 +107,17 @@ class _Tables:
     why: Mapping[str, str]
 
     def make(self) -> Iterator[Table]:
-        for figure in SHOWN:
+        for figure in figures():
             if figure.optional and self.run.against is None:
                 continue
             hooks = [hook for hook in HOOKS if hook in self.run.hooks and figure.speaks_of(hook)]
             if "{hook}" in figure.id:
                 for hook in hooks:
                     yield self._table(figure, [hook])
-            elif figure in BY_HOOK:
+            elif figure.by_hook:
                 if hooks:
                     yield self._table(figure, hooks)
-            elif figure is not BOTH or {"order-select", "order-sign"} <= {*hooks}:
+            elif figure.id != "both" or {"order-select", "order-sign"} <= {*hooks}:
                 yield self._table(figure, [""])
 
     def _table(self, figure: Figure, hooks: list[str]) -> Table:
@@ -148,9 +147,9 @@ class _Tables:
 
     def _rows(self, figure: Figure, hook: str) -> Iterator[Row]:
         told: set[Key] = set()
-        for line in figure.lines:
+        for line in figure.rows:
             for values in each((line.key, *line.extra), self.cells, at_hook(hook)):
-                extra = [key(pattern, values) for pattern in line.extra]
+                extra = [k for text in line.extra for k in every(text, self.cells, values)]
                 again = figure.once and told.issuperset(extra)
                 if line.given and (again or self._cell(key(line.given, values)) == NONE):
                     continue
@@ -171,8 +170,7 @@ class _Tables:
 
     def _said(self, figure: Figure, text: str, values: Mapping[str, str]) -> str:
         """A part of a row's name, with words for values."""
-        words = figure.words or {}
-        named = {name: words.get(value, value) for name, value in values.items()}
+        named = {name: figure.words.get(value, value) for name, value in values.items()}
         named["title"] = self.run.protocol.rules.get(values.get("rule", ""), "")
         named["why"] = self.why.get(values.get("stop", ""), "")
         return _NAME.sub(lambda match: named[match[1]], text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.replay.report.disclosure import Key
-from service.replay.report.figures import LOW
+from service.replay.report.figure import LOW
 from service.replay.report.published import CALLED, Published
 from service.replay.report.table import Row
 from service.replay.row import AFTER_H, LOW_H

@@ -1,22 +1,19 @@
 """Figure: one table of the report: its words, the query that counts it, and what adds up in it.
 
-A count stands under a key (``card/order-sign``), written here as a pattern:
-
-| in a pattern | stands for |
-|---|---|
-| `{hook}` | the hook; `{ordering}` an order hook alone, `{viewing}` patient-view alone |
-| `{indicator}` | one value after the other: those of VALUES, else whatever was counted |
-| `*indicator` | all values at once, in a sum: those of VALUES, else all but "no card" |
-
-A pattern for another kind of hook than the one at hand is passed over.
+The figures stand in figures.toml, which says how patterns of keys are read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from itertools import product
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from service.replay.report.disclosure import Count, Key, Sum
 
@@ -49,8 +46,7 @@ _EQUALS = re.compile(" (=[?]?) ")
 Values = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True, forbid_unknown_fields=True):
     """Rows of a table: one for each value of the patterns in ``key``.
 
     ``name`` in the columns of the table, with words for values (``{title}`` of a rule, ``{why}``
@@ -65,8 +61,7 @@ class Rows:
     given: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True, forbid_unknown_fields=True):
     """One table, or with ``{hook}`` in its ``id`` one a hook.
 
     ``counted`` says how its numbers were counted; ``columns`` name the parts of a row's name,
@@ -80,25 +75,37 @@ class Figure:
     ``optional``: of a hook without counts nothing is known.
     """
 
-    id: str
     title: str
     counted: str
     columns: tuple[str, ...]
     unit: str
-    of: str
-    lines: tuple[Rows, ...]
-    query: str = ""
-    sums: tuple[str, ...] = ()
+    query: str
+    rows: tuple[Rows, ...]
+    id: str = ""
+    of: str = ""
     extra: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
     days: bool = False
-    words: Mapping[str, str] | None = None
+    words: dict[str, str] = {}
     ranked: int | None = None
     once: bool = False
     optional: bool = False
 
+    @property
+    def by_hook(self) -> bool:
+        return any(_HOOKS & {*_ONE.findall(rows.key)} for rows in self.rows)
+
     def speaks_of(self, hook: str) -> bool:
-        named = {name for line in self.lines for name in _ONE.findall(line.key)} & _HOOKS
+        named = {name for rows in self.rows for name in _ONE.findall(rows.key)} & _HOOKS
         return named <= {*at_hook(hook)}
+
+
+@cache
+def figures() -> tuple[Figure, ...]:
+    """All of them, in the order of figures.toml."""
+    text = files(__package__).joinpath("figures.toml").read_text(encoding="utf-8")
+    read = msgspec.toml.decode(text, type=dict[str, Figure])
+    return tuple(replace(figure, id=figure.id or name) for name, figure in read.items())
 
 
 def at_hook(hook: str) -> Values:
@@ -114,7 +121,7 @@ def add_up(texts: Iterable[str], hook: str, counts: dict[Key, Count]) -> Iterato
         parts = right.split(" + ")
         for values in each([parts[0], left], counts, at_hook(hook)):
             total = key(left, values)
-            found = tuple(k for part in parts for k in _all(part, counts, values))
+            found = tuple(k for part in parts for k in every(part, counts, values))
             some = total in counts
             for one in found:
                 counts.setdefault(one, Count())
@@ -172,8 +179,8 @@ def _matching(pattern: str, counts: Iterable[Key], known: Values) -> list[Key]:
     )
 
 
-def _all(pattern: str, counts: Iterable[Key], values: Values) -> list[Key]:
-    """The keys of a part of a sum."""
+def every(pattern: str, counts: Iterable[Key], values: Values) -> list[Key]:
+    """The keys of a pattern, all values of its stars at once."""
     stars = [part[1:] for part in pattern.split("/") if part[:1] == "*"]
     if all(star in VALUES for star in stars):
         return [
