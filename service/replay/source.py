@@ -10,12 +10,14 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import msgspec
 from msgspec import Struct
 
+from service.replay.database import database
 from service.replay.errors import ReplayError
 
 Kind = Literal["ndjson", "gz", "parquet"]
@@ -173,17 +175,12 @@ def _to_newline(stream: BinaryIO) -> Iterator[bytes]:
 # --- Parquet ----------------------------------------------------------------------------------
 
 
-def _duckdb() -> Any:
-    try:
-        import duckdb  # the extra `replay`; a service that only serves does without
-    except ModuleNotFoundError:
-        raise ReplayError("Parquet needs DuckDB: pip install 'repletion[replay]'") from None
+@contextmanager
+def _duckdb() -> Iterator[Any]:
     # Rows are streamed: nothing has to go to the disk.
-    connection = duckdb.connect(
-        config={"memory_limit": "300MB", "threads": 1, "temp_directory": ""}
-    )
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    with database("300MB", 1) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
 
 
 def _ask(connection: Any, query: str, path: str, *more: int) -> Iterator[tuple[Any, ...]]:

@@ -6,18 +6,13 @@ leaves an element out, its default stands in the table: only what may be None is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import NODEFAULT, inspect
 
-from service.replay.errors import ReplayError
+from service.replay.database import database
 from service.replay.row import Decided
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 _PLAIN: dict[type[inspect.Type], str] = {
     inspect.StrType: "VARCHAR",
@@ -27,24 +22,6 @@ _PLAIN: dict[type[inspect.Type], str] = {
     inspect.DecimalType: "DOUBLE",
 }
 _MOMENT = {"time": "TIMESTAMP"}  # text in a line, in UTC
-
-
-@contextmanager
-def database(memory: str, threads: int, spill: Path | None = None) -> Iterator[DuckDBPyConnection]:
-    """DuckDB in memory, within its bounds, that loads nothing from anywhere."""
-    try:
-        import duckdb  # the extra `replay`; a service that only serves does without
-    except ModuleNotFoundError:
-        raise ReplayError("DuckDB is missing: pip install 'repletion[replay]'") from None
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": memory,
-        "threads": threads,
-        "temp_directory": str(spill or ""),
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    with duckdb.connect(config=config) as connection:
-        yield connection
 
 
 def write_table(parts: Sequence[Path], to: Path) -> None:

@@ -13,10 +13,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.replay.database import database
 from service.replay.report.disclosure import Count, Key, Sum
 from service.replay.report.figure import LOW, Figure, add_up, figures
 from service.replay.row import HOOKS
-from service.replay.table import database
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
