@@ -42,14 +42,12 @@ _AT_ONCE = 500
 
 
 class Scan(Struct, frozen=True):
-    """A chunk that was read; ``rejected`` lines by reason; ``spills``: how often the lines that
-    were gathered were written, each time ordered by bucket."""
+    """A chunk that was read; ``rejected`` lines by reason."""
 
     lines: int
     held: dict[str, int]
     unused: dict[str, int]
     rejected: dict[str, int]
-    spills: int = 0
 
 
 class Done(Struct, frozen=True):
