@@ -36,8 +36,9 @@ from service.replay.source import Chunk, File
 
 T = TypeVar("T")
 OUTPUTS = ("run.json", "decisions.parquet", "patients.ndjson", "rejected.ndjson")
-MORE = ("differences.ndjson", "summary.json", "report.html")
-"""What may be added: nobody shall take an old one for that of a new run."""
+MORE = ("differences.ndjson", "summary.json", "report.html", "decisions.ndjson")
+"""What may stand beside (the last: before there was a table, or made of it): nobody shall take an
+old one for that of a new run."""
 _AT_ONCE = 500
 
 
