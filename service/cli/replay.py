@@ -100,7 +100,7 @@ def replay(
     PATH… are FHIR R4 Bulk Data files (NDJSON, plain or gzip; Parquet) or folders of them, all
     types together in any order. Each medication order is replayed as an order-select and an
     order-sign when it was written, each magnesium result as a patient-view when it was known;
-    every decision sees only what was known then. Writes decisions.ndjson, patients.ndjson,
+    every decision sees only what was known then. Writes decisions.parquet, patients.ndjson,
     rejected.ndjson, summary.json and report.html to --out, without ids, names or free text of
     the record, except rejected.ndjson, which keeps lines that could not be used whole.
 

@@ -22,7 +22,7 @@ from service.replay.row import (
     Level,
     Missing,
     Ordered,
-    Refusal,
+    Refused,
     Suggestion,
 )
 
@@ -100,7 +100,7 @@ def _suggestion(proposal: Proposal) -> Suggestion:
     )
 
 
-def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refusal, ...]:
+def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refused, ...]:
     """The stops that took something away: what would be open without any is looked up again."""
     assessment = decision.assessment
     result = decision.chart.magnesium.result
@@ -122,7 +122,7 @@ def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refusal, ...
         if any(offer.parenteral for offer in open_):
             blocks.add("parenteral")
     return tuple(
-        Refusal(stop.id, stop.blocks, stop.finding.heading, _for_want_of_data(stop, decision))
+        Refused(stop.id, stop.blocks, stop.finding.heading, _for_want_of_data(stop, decision))
         for stop in holding
         if stop.blocks in blocks
     )

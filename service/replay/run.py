@@ -15,6 +15,7 @@ from service.replay.ask import Ask, ProtocolFile
 from service.replay.engine import Engine, Progress, Task
 from service.replay.errors import ReplayError
 from service.replay.folder import Folder, Scan, fingerprint
+from service.replay.join import join
 from service.replay.row import Profile, Run, Source
 from service.replay.source import File, cut, find_files
 
@@ -54,7 +55,7 @@ def replay(
         if not held:
             raise ReplayError("The input holds no FHIR resource that a replay reads." + _why(scans))
         engine.walk(folder, task, tuple(held), progress)
-        folder.join(task.buckets, chunks)
+        join(folder, task)
         run = _run(files, task, folder, min_cell)
         folder.keep_run(run)
         folder.end(mark)

@@ -86,8 +86,7 @@ class Service:
 
     ``authenticate`` returns the Caller or raises NotAuthenticated; ``admit`` does it for pages,
     and leaves to ``authenticate`` (None) who shows no password; ``scrape`` does it for the
-    metrics; ``fetch`` asks the caller's
-    FHIR server; ``store`` and ``memory`` are None where nothing is kept; ``protocols`` are those
+    metrics (None: as for any route); ``fetch`` asks the caller's FHIR server; ``store`` and ``memory`` are None where nothing is kept; ``protocols`` are those
     that clients bring, beside ``protocol``.
     """
 
@@ -97,7 +96,7 @@ class Service:
     observer: Observer
     authenticate: Callable[[Request], Caller] = _let_in
     admit: Callable[[Request], Caller | None] = _let_nobody
-    scrape: Callable[[Request], Caller] = _let_in
+    scrape: Callable[[Request], Caller] | None = None
     fetch: Fetch = fetch_nothing
     store: Store | None = None
     memory: Memory | None = None
@@ -335,7 +334,7 @@ class _Door:
             if getattr(view, "for_people", False):  # service.pages.view
                 caller = self._service.admit(request)
             elif getattr(view, "for_scrapers", False):
-                caller = self._service.scrape(request)
+                caller = (self._service.scrape or self._service.authenticate)(request)
             caller = g.caller = caller or self._service.authenticate(request)
             line: RequestLine = g.line
             line.client = caller.issuer

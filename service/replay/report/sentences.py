@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from service.replay.report.disclosure import Key
-from service.replay.report.figures import CALLED, Figures
+from service.replay.report.figure import LOW
+from service.replay.report.published import CALLED, Published
 from service.replay.report.table import Row
-from service.replay.report.tally import LOW
 from service.replay.row import AFTER_H, LOW_H
 
 FEW = "withheld, too few patients concerned or left over"
@@ -23,7 +23,7 @@ WHEN = {
 SHORT = {"order-sign": "signing", "order-select": "choosing", "patient-view": "opening the chart"}
 
 
-def five_sentences(figures: Figures) -> tuple[str, ...]:
+def five_sentences(figures: Published) -> tuple[str, ...]:
     """How often, on whom, which rules, what data was missing, whether clinicians agreed.
 
     Where few patients leave several things unsaid, one sentence more says so, and they are left
@@ -49,12 +49,12 @@ def _without_few(sentence: str) -> str:
     return f"{head}: {'; '.join(parts)}." if parts else ""
 
 
-def _hooks(figures: Figures) -> list[str]:
+def _hooks(figures: Published) -> list[str]:
     order = ("order-sign", "order-select", "patient-view")
     return [hook for hook in order if hook in figures.run.hooks]
 
 
-def _how_often(figures: Figures) -> str:
+def _how_often(figures: Published) -> str:
     parts = []
     for hook in _hooks(figures):
         calls, card = figures.cell("call", hook).n, figures.cell("card", hook).n
@@ -73,7 +73,7 @@ def _how_often(figures: Figures) -> str:
     return f"How often a card would appear: {'; '.join(parts)}."
 
 
-def _on_whom(figures: Figures) -> str:
+def _on_whom(figures: Published) -> str:
     who = figures.share(("patients", "card"), ("patients",))
     whole = figures.cell("patients")
     if who is not None:
@@ -106,7 +106,7 @@ def _on_whom(figures: Figures) -> str:
     return f"On whom: {'; '.join(parts)}."
 
 
-def _which_rules(figures: Figures) -> str:
+def _which_rules(figures: Published) -> str:
     parts = []
     hooks = _hooks(figures)
     if "order-sign" in hooks:
@@ -129,7 +129,7 @@ def _rule(row: Row, cards: int) -> str:
     return f"{100 * (row.cell.n or 0) / cards:.0f} % are {named}"
 
 
-def _what_missing(figures: Figures) -> str:
+def _what_missing(figures: Published) -> str:
     hooks = _hooks(figures)
     needs: dict[str, float] = {}
     table = figures.table("gaps")
@@ -163,7 +163,7 @@ def _what_missing(figures: Figures) -> str:
     return f"What was missing: {text}."
 
 
-def _agreed(figures: Figures) -> str:
+def _agreed(figures: Published) -> str:
     hook = "patient-view" if "patient-view" in figures.run.hooks else _hooks(figures)[0]
     whole: Key = ("suggested", hook)
     number = figures.cell(*whole).n

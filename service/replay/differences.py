@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -38,24 +40,17 @@ class Difference(Struct, frozen=True, omit_defaults=True):
     second: Side
 
 
-def write_differences(folder: Path) -> int:
-    """Writes ``differences.ndjson`` beside ``decisions.ndjson``, in its order; how many lines."""
+def write_differences(parts: Iterable[Path], out: BinaryIO) -> None:
+    """Writes the Difference of each line of Decided in ``parts`` that differs, in their order."""
     decoder = msgspec.json.Decoder(Decided)
-    written = 0
-    with (
-        (folder / "decisions.ndjson").open("rb") as decisions,
-        (folder / "differences.ndjson").open("wb") as out,
-    ):
-        for text in decisions:
-            if _MARK not in text:
-                continue
-            decided = decoder.decode(text)
-            other = decided.against
-            if other is None or other.stage is None:
-                continue
-            out.write(line(_difference(decided, other, other.stage)))
-            written += 1
-    return written
+    for part in parts:
+        with part.open("rb") as lines:
+            for text in lines:
+                if _MARK in text:
+                    decided = decoder.decode(text)
+                    other = decided.against
+                    if other is not None and other.stage is not None:
+                        out.write(line(_difference(decided, other, other.stage)))
 
 
 def _difference(decided: Decided, other: Other, stage: str) -> Difference:
