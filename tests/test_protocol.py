@@ -315,7 +315,7 @@ FAULTS: list[tuple[str, object, str]] = [
     (
         f"regimen.{SEVERE}.when.flags",
         ["arrest"],
-        f"regimen[{SEVERE}] (severe).when.flags[0]: Value error, no flag 'arrest'",
+        f"regimen[{SEVERE}] (severe).when.flags[0]: no flag 'arrest'",
     ),
     (f"regimen.{SEVERE}.when.bands", ["x"], f"regimen[{SEVERE}] (severe).when.bands: no band 'x'"),
     (

@@ -86,8 +86,9 @@ class Service:
 
     ``authenticate`` returns the Caller or raises NotAuthenticated; ``admit`` does it for pages,
     and leaves to ``authenticate`` (None) who shows no password; ``scrape`` does it for the
-    metrics (None: as for any route); ``fetch`` asks the caller's FHIR server; ``store`` and ``memory`` are None where nothing is kept; ``protocols`` are those
-    that clients bring, beside ``protocol``.
+    metrics (None: as for any route); ``fetch`` asks the caller's FHIR server; ``store`` and
+    ``memory`` are None where nothing is kept; ``protocols`` are those that clients bring, beside
+    ``protocol``.
     """
 
     settings: Settings
