@@ -13,8 +13,17 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# Of the locks (.ci/*.txt), each upon those before it; a stamp says that it is installed.
+SERVE := $(VENV)/.serve
+REPLAY := $(VENV)/.replay
+DEVELOP := $(VENV)/.develop
+SPARK := $(VENV)/.spark
 FAST := not slow and not soak and not kill and not mutation
+# What `make coverage` runs, and `make test-full` not once more.
+COUNTED := $(FAST) and not browser and not postgres and not uncounted
+# The part of the rotating tests: its number, or all. By default it is the commit's turn.
+PART ?=
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -22,76 +31,109 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
 
-# The pinned set first, each file checked against its hash; then the project itself.
-$(STAMP): .ci/constraints.txt pyproject.toml
+# Nothing is resolved: what a lock holds is installed, each file checked against its hash, and
+# nothing else; a package that comes as source is built with what is installed already.
+PIP := $(BIN)/python -m pip
+INSTALL := $(PIP) install -qq --no-deps --no-build-isolation
+CHECK := said=$$($(PIP) check) || { echo "$$said" >&2; exit 1; }
+
+$(SERVE): .ci/serve.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (python3)" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment: install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
-	@$(BIN)/python -m pip install -qq --require-hashes -r .ci/constraints.txt
-	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@$(INSTALL) --require-hashes -r .ci/serve.txt
+	@$(INSTALL) --editable .
+	@$(CHECK)
+	@touch $@
+
+$(REPLAY): .ci/replay.txt $(SERVE)
+	@echo "Installing what the replay needs ..."
+	@$(INSTALL) --require-hashes -r .ci/replay.txt
+	@$(CHECK)
+	@touch $@
+
+$(DEVELOP): .ci/develop.txt $(REPLAY)
+	@echo "Installing what the tests need ..."
+	@$(INSTALL) --require-hashes -r .ci/develop.txt
+	@$(CHECK)
+	@touch $@
+
+# PySpark is large and a cluster brings its own: only the Spark tests want it here.
+$(SPARK): .ci/spark.txt $(DEVELOP)
+	@echo "Installing PySpark ..."
+	@$(INSTALL) --require-hashes -r .ci/spark.txt
+	@$(CHECK)
 	@touch $@
 
 .PHONY: install
-install: $(STAMP)  ## make .venv with the pinned packages
+install: $(SERVE)  ## make .venv with what the service needs
 
-# PySpark is large and a cluster brings its own: only the Spark tests want it here.
+.PHONY: replay
+replay: $(REPLAY)  ## add what `repletion replay` needs
+
+.PHONY: develop
+develop: $(DEVELOP)  ## add what the tests, checks and measurements need
+
 .PHONY: spark
-spark: $(STAMP)  ## add PySpark to .venv, for the tests of --engine spark
-	@$(BIN)/python -m pip install -qq --require-hashes --no-build-isolation -r .ci/spark.txt
+spark: $(SPARK)  ## add PySpark, for the tests of --engine spark
 
 .PHONY: run
-run: $(STAMP)  ## serve on 127.0.0.1:8080 (PORT=), fire one request, print its cards
+run: $(SERVE)  ## serve on 127.0.0.1:8080 (PORT=), fire one request, print its cards
 	@exec $(BIN)/python -m service.server.demo --port "$(PORT)"
 
 .PHONY: test
-test: $(STAMP)  ## every test that needs no outside program, and those whose program is here
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "$(FAST)" $(ARGS)
+test: $(DEVELOP)  ## every test that needs no outside program, and those whose program is here
+	$(PYTEST) -m "$(FAST)" $(ARGS)
 
 .PHONY: test-full
 test-full: export REPLETION_TEST_REQUIRE ?= all
-test-full: $(STAMP)  ## every test; a missing program fails it (REPLETION_TEST_REQUIRE=)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
+test-full: coverage  ## every test, of the rotating ones a part (PART=); a missing program fails it (REPLETION_TEST_REQUIRE=)
+	@part=$(or $(PART),$$($(BIN)/python -m tests.parts)); \
+	echo "Of the rotating tests part $$part; again: make test-full PART=$$part"; \
+	REPLETION_TEST_PART=$$part $(PYTEST) -m "not ($(COUNTED))" $(ARGS)
+
+.PHONY: test-all
+test-all:  ## every test, the rotating ones whole: sweep, fuzz, seeded faults, soak
+	@$(MAKE) --no-print-directory test-full PART=all
 
 .PHONY: coverage
-coverage: $(STAMP)  ## the fast tests, with 100 % of the branches of cards/ demanded
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "$(FAST) and not browser and not postgres" --ignore=tests/test_sweep.py --ignore=tests/test_bench.py --cov=cards --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered $(ARGS)
+coverage: $(DEVELOP)  ## most of the fast tests, with 100 % of the branches of cards/ demanded
+	$(PYTEST) -m "$(COUNTED)" --cov=cards --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered $(ARGS)
 
 .PHONY: check
-check: $(STAMP)  ## ruff, mypy --strict, import contracts
+check: $(DEVELOP)  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: $(STAMP)  ## let ruff put the code in order
+format: $(DEVELOP)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(STAMP)  ## measure the speed of the service (tests/bench)
+bench: $(DEVELOP)  ## measure the speed of the service (tests/bench)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: sweep
-sweep: $(STAMP)  ## ten million random patients through every invariant (tests/sweep)
+sweep: $(DEVELOP)  ## ten million random patients through every invariant (tests/sweep)
 	$(BIN)/python -m tests.sweep $(ARGS)
 
 .PHONY: mutants
-mutants: $(STAMP)  ## mutation score of cards/
+mutants: $(DEVELOP)  ## mutation score of cards/
 	$(BIN)/mutmut run $(ARGS)
 
-# The first lock holds every extra but spark (the second), and hashes of every file of a release, so
-# that it serves x86_64 and aarch64 alike. No option that names a registry is kept.
+# Hashes of every file of a release, so that a lock serves x86_64 and aarch64 alike.
 .PHONY: lock
-lock: $(STAMP)  ## choose the newest allowed packages again (.ci/constraints.txt)
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --generate-hashes \
-		--allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--extra=postgres --extra=replay --extra=dev --output-file=.ci/constraints.txt pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --generate-hashes \
-		--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--output-file=.ci/spark.txt .ci/spark.in
+lock: $(DEVELOP)  ## pin what pyproject.toml asks for; ARGS=--upgrade: the newest of it
+	$(BIN)/python .ci/lock.py $(ARGS)
+
+.PHONY: lock-check
+lock-check: $(DEVELOP)  ## ask pip whether the locks hold for Python 3.11 to 3.14, x86_64 and aarch64
+	$(BIN)/python .ci/reach.py
 
 .PHONY: clean
 clean:  ## remove what make and the tools made

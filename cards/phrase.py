@@ -71,6 +71,11 @@ def age(when: datetime, now: datetime) -> str:
     return f"{span.days} d ago"
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 line``, ``1,234 lines``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def listed(items: list[str], most: int = 4) -> str:
     """``a, b and 3 more``"""
     if len(items) <= most:

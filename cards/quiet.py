@@ -14,8 +14,7 @@ from cards.assessment import Assessment, Finding
 from cards.evidence import Answered
 from cards.orders import DraftOrder
 from cards.protocol import CLASSES, Protocol
-
-NEVER_QUIET = frozenset("D1 D1-select D1-sign D3 D4 D5 D8 D9 D10 D11 D12 D13 D16 D16-r2".split())
+from cards.protocol.rules import RULES
 
 
 def hush(
@@ -64,7 +63,7 @@ def _within(answer: Answered, assessment: Assessment, protocol: Protocol) -> boo
 def _quiets(answer: Answered, finding: Finding, assessment: Assessment, protocol: Protocol) -> bool:
     if answer.rule != finding.rule or answer.result != result_key(assessment):
         return False
-    if finding.rule in NEVER_QUIET:
+    if not RULES[finding.rule].quiet:
         key = draft_key(finding.draft)
         return answer.outcome == "overridden" and key is not None and answer.draft == key
     if alarms(assessment) - answer.alarms or _worse(answer, assessment):

@@ -1,7 +1,8 @@
 """Observer: one canonical log line a request, and the metrics.
 
 The keys of a line are closed: a field is written only when it stands in ``RequestLine``, and
-none of them can hold a value of the request, so no patient data and no token reaches the log.
+none of them can hold a value of the request (but for the name of a host that was refused), so no
+patient data and no token reaches the log.
 A path that is no route of ours is not written either: it may hold anything.
 """
 
@@ -39,7 +40,9 @@ class RequestLine:
     """What is told of one request. ``route`` is the rule, ``rules`` the rule ids shown.
 
     ``client`` and ``tenant`` are words of the clients file, ``refused`` why a token was (a
-    trust.Reason), ``store`` "down" when the database did not answer.
+    trust.Reason), ``store`` "down" when the database did not answer. ``fhir_refused`` is the
+    host of a FHIR server that was not asked, the one word of a request that is told, and
+    ``allowed_by`` what would allow it (service.ehr.refused_server).
     """
 
     correlation_id: str
@@ -61,6 +64,8 @@ class RequestLine:
     unread: int = 0
     set_aside: int = 0
     feedback: int | None = None
+    fhir_refused: str | None = None
+    allowed_by: str | None = None
     store: str | None = None
     refused: str | None = None
     error: str | None = None

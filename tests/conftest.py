@@ -17,6 +17,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -24,6 +25,8 @@ from types import FrameType
 import hypothesis
 import pytest
 import time_machine
+
+from tests.parts import PARTS, part_of
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = dt.datetime(2026, 3, 1, 8, 0, tzinfo=dt.UTC)
@@ -35,6 +38,11 @@ LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
 REQUIRED = os.environ.get("REPLETION_TEST_REQUIRE", "").replace(",", " ").split()
 """Programs whose absence fails a test instead of skipping it; `all` stands for each."""
+
+PART = os.environ.get("REPLETION_TEST_PART") or "all"
+"""Which part of the tests marked `rotates` runs (tests/parts.py): its number, or `all`."""
+if PART not in ("all", *map(str, range(1, PARTS + 1))):
+    raise pytest.UsageError(f"REPLETION_TEST_PART={PART}: 1 to {PARTS}, or all")
 
 for _name in [name for name in os.environ if name.startswith("REPLETION_")]:
     if not _name.startswith("REPLETION_TEST_"):
@@ -118,6 +126,25 @@ def require() -> Callable[[str], Path]:
     return require_program
 
 
+# --- parts --------------------------------------------------------------------
+
+
+def _leave_other_parts(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the rotating tests those of PART stay."""
+    if PART == "all":
+        return
+    stay, others = [], []
+    places: Counter[str] = Counter()
+    for item in items:
+        ours = True
+        if item.get_closest_marker("rotates"):
+            ours = part_of(item.nodeid, places[item.nodeid]) == int(PART)
+            places[item.nodeid] += 1
+        (stay if ours else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = stay
+
+
 # --- sockets ------------------------------------------------------------------
 
 
@@ -126,7 +153,8 @@ def loopback() -> None:
     """Sockets to this machine, for whoever depends on it."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _leave_other_parts(config, items)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.get_closest_marker("loopback") or {"loopback", "httpserver"} & set(fixtures):

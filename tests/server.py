@@ -45,7 +45,9 @@ class Server:
         return (self.folder / "err.log").read_text()
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.out + self.err).splitlines()]
+        """The log. What is said at the start (service.server.start) is for people: not here."""
+        told = (self.out + self.err).splitlines()
+        return [json.loads(line) for line in told if line.startswith("{")]
 
     def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)

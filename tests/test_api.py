@@ -357,7 +357,7 @@ def test_the_log_line_has_closed_keys_and_nothing_of_the_patient(bench: Bench) -
     secret = "Zq9-secret"
     value = changed(request("order-select"), "hookInstance", secret)
     value["context"]["userId"] = f"Practitioner/{secret}"
-    value["fhirServer"] = f"https://{secret}.example.org"
+    value["fhirServer"] = f"https://ehr.example.org/{secret}"
     value["fhirAuthorization"] = {"access_token": secret}
     value["prefetch"]["patient"]["name"] = [{"family": secret}]
     headers = {"Authorization": f"Bearer {secret}", "Cookie": secret}
@@ -370,6 +370,51 @@ def test_the_log_line_has_closed_keys_and_nothing_of_the_patient(bench: Bench) -
     keys = set(RequestLine.__dataclass_fields__) | {"event", "level", "timestamp"}
     for line in bench.lines():
         assert set(line) <= keys
+
+
+@pytest.mark.parametrize(
+    ("server", "host", "setting"),
+    [
+        ("https://ehr.example.org/r4", "ehr.example.org", "REPLETION_FHIR_HOSTS=ehr.example.org"),
+        ("https://EHR.example.org:8443", "ehr.example.org:8443", "=ehr.example.org:8443"),
+        ("http://ehr.example.org", "ehr.example.org", "and https in the record's fhirServer"),
+        ("https://10.2.3.4/r4", "10.2.3.4", "REPLETION_FHIR_HOSTS=10.2.3.4"),
+        ("https://user:Zq9@ehr.example.org", None, "no plain http or https URL"),
+        ("https://a.example.org/?Zq9", None, "no plain http or https URL"),
+        (f"https://{'a.' * 200}org", None, "no plain http or https URL"),
+    ],
+)
+def test_a_server_that_is_not_allowed_is_named_in_the_log_with_the_setting(
+    server: str, host: str | None, setting: str
+) -> None:
+    bench = Bench()
+    bench.hook({**without(request(), "prefetch/weight"), "fhirServer": server})
+    (line,) = bench.lines()
+    assert line.get("fhir_refused") == host
+    assert setting in line["allowed_by"]
+    assert "Zq9" not in bench.out.getvalue()
+
+
+def test_nothing_is_said_of_hosts_when_nobody_was_to_be_asked(bench: Bench) -> None:
+    bench.hook(without(request(), "prefetch/weight"))
+    assert not {"fhir_refused", "allowed_by"} & set(bench.lines()[0])
+
+
+def test_the_metrics_tell_nothing_of_the_patient(bench: Bench) -> None:
+    secret = "Zq9-secret"
+    value = changed(request("order-select"), "hookInstance", secret)
+    value["context"]["userId"] = f"Practitioner/{secret}"
+    value["fhirServer"] = f"https://{secret}.example.org"
+    value["fhirAuthorization"] = {"access_token": secret}
+    value["prefetch"]["patient"]["name"] = [{"family": secret}]
+    text = json.dumps(value).replace('"p1"', f'"{secret}"').replace("/p1", f"/{secret}")
+    headers = {"Authorization": f"Bearer {secret}", "Cookie": secret}
+    bench.hook(json.loads(text), headers=headers)
+    bench.hook(without(json.loads(text), "prefetch/patient"), headers=headers)
+    bench.client.get(f"/{secret}?{secret}")
+    metrics = bench.client.get("/metrics").get_data(as_text=True)
+    assert "repletion_request_seconds_count" in metrics
+    assert secret.lower() not in metrics.lower()
 
 
 def test_the_correlation_id_is_the_callers_trace() -> None:

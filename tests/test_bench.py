@@ -52,6 +52,8 @@ from tests.bench.setting import Setting
 from tests.bench.soak import capacity, soak, soaked, stop_under_load
 from tests.bench.subjects import SERVICE, Subject, running
 
+pytestmark = pytest.mark.uncounted
+
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 SMALL = Size("small", 10, 3)
 
@@ -351,7 +353,8 @@ def test_a_floor_reads_the_body_and_runs_as_the_product_does() -> None:
             floors._Server(app, settings, "127.0.0.1", 8080, 1),
         )
     )
-    assert ours.pop("post_fork").__func__ is theirs.pop("post_fork").__func__
+    for hook in ("post_fork", "when_ready"):
+        assert ours.pop(hook).__func__ is theirs.pop(hook).__func__
     assert ours == theirs
 
 
@@ -531,6 +534,7 @@ def test_sigterm_loses_no_request(workers: int, anew: bool) -> None:
 @pytest.mark.loopback
 @pytest.mark.real_clock
 @pytest.mark.soak
+@pytest.mark.rotates
 def test_under_load_it_neither_fails_nor_grows_nor_slows() -> None:
     """20 s of the ten minutes of `make bench`, at half the capacity: the machine is shared."""
 

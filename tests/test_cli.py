@@ -84,6 +84,31 @@ def test_decide_says_what_is_wrong(file: Path, content: bytes, words: str) -> No
     assert "Traceback" not in result.output
 
 
+def test_decide_takes_standard_input(file: Path) -> None:
+    asked = ["decide", "-", "--now", "2026-03-01T08:00:00Z", "--json"]
+    result = CliRunner().invoke(main, asked, input=file.read_bytes())
+    assert json.loads(result.output)["cards"][0]["indicator"] == "critical"
+    refused = CliRunner().invoke(main, asked, input=b"{")
+    assert (refused.exit_code, "standard input: " in refused.output) == (2, True)
+
+
+def test_decide_takes_a_patient_bundle_as_the_workbench_does(file: Path) -> None:
+    sent = request()
+    entries = [{"resource": sent["prefetch"]["patient"]}]
+    for value in sent["prefetch"].values():
+        entries += (value or {}).get("entry", [])
+    file.write_text(json.dumps({"resourceType": "Bundle", "entry": entries}))
+    result = run("decide", str(file), "--now", "2026-03-01T08:00:00Z", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["cards"][0]["indicator"] == "critical"
+    assert "Made from a Bundle" in result.stderr
+    at_sign = run("decide", str(file), "--now", "2026-03-01T08:00:00Z", "--hook", "order-sign")
+    assert at_sign.exit_code == 0, at_sign.output
+    file.write_text(json.dumps({"resourceType": "Bundle", "entry": []}))
+    refused = run("decide", str(file), "--now", "2026-03-01T08:00:00Z")
+    assert (refused.exit_code, "holds no Patient" in refused.output) == (2, True)
+
+
 def test_decide_refuses_a_time_that_is_none(file: Path) -> None:
     result = run("decide", str(file), "--now", "yesterday")
     assert result.exit_code == 2
@@ -220,12 +245,18 @@ def test_the_demonstration_shows_a_card() -> None:
     )
     assert shown.stdout is not None
     text = ""
-    end = time.monotonic() + 30
-    while "Serving on" not in text and time.monotonic() < end:
+    end = time.monotonic() + 90
+    while '"event":"request"' not in text and time.monotonic() < end:
         text += shown.stdout.readline()
     shown.terminate()
     shown.communicate(timeout=20)
-    assert "CRITICAL" in text
+    # The summary whole, and the card before the first line of the log.
+    card, _, after = text.partition("Serving on")
+    summary = json.loads((FIXTURES / "responses/potassium-with-low-magnesium.json").read_bytes())
+    whole = f"CRITICAL: {summary['cards'][0]['summary']}"
+    assert whole in " ".join(card.replace("│", " ").split())
+    assert "{" not in card
+    assert '"event":"request"' in after
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 

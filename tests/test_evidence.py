@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cards.evidence import NEED, NEEDS, Evidence, Gap, SetAside, Unread, collect
+from cards.evidence import NEED, NEEDS, Evidence, Gap, SetAside, Unread, collect, title_of
 from cards.fhir.resource import Resource
 from tests.contract.shapes import LOINC, Json, bundle, draft, lab, magnesium, patient
 
@@ -260,3 +260,10 @@ def test_a_sites_codes_are_asked_for() -> None:
     asked = NEED["magnesium"].template([("urn:lab", "MG")])
     assert asked.count("code=") == 1
     assert ",urn:lab|MG&_sort=-date&_count=20" in asked
+
+
+def test_a_need_has_a_title_that_is_a_word() -> None:
+    titles = [need.title for need in NEEDS]
+    assert len(set(titles)) == len(titles)
+    assert (title_of("laborders"), title_of("egfr")) == ("laboratory orders", "eGFR")
+    assert (title_of("magnesium"), title_of("no need")) == ("magnesium", "no need")

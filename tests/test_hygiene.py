@@ -32,6 +32,7 @@ Json = dict[str, Any]
 SECRET = "Zq9x7SECRET"
 # A clinical value that no card, count or time of ours comes to by chance.
 VALUE = 1.034567891
+SCRAPER = "of the scraper, long enough"
 LINE = {*RequestLine.__dataclass_fields__, "event", "level", "timestamp", "pid", "text"}
 
 
@@ -231,6 +232,7 @@ def test_planted_secrets_stay_where_they_are(
                 proxies="127.0.0.1",
                 database_url=url,
                 secret=f"{SECRET}-setting",
+                metrics_token=SCRAPER,
                 fhir_hosts=f"localhost:{httpserver.port}",
                 rate_limit=0,
             )
@@ -251,8 +253,12 @@ def test_planted_secrets_stay_where_they_are(
                 searched("error", content)
         assert statuses[200] > 150  # most went all the way
         assert statuses[400] > 10
-        shown = {"Authorization": f"Bearer {token(base, '/metrics', 9999)}"}
-        searched("metrics", server.call("GET", "/metrics", None, shown)[1])
+        status, metrics = server.call(
+            "GET", "/metrics", None, {"Authorization": f"Bearer {SCRAPER}"}
+        )
+        assert status == 200
+        searched("metrics", metrics)
+        assert SCRAPER.encode() not in metrics
         for line in server.lines():
             assert set(line) <= LINE
         searched("log", server.out)

@@ -125,12 +125,12 @@ def test_what_a_pharmacist_looks_for_first() -> None:
     assert first[2].startswith("★ magnesium sulfate 1 g IV over 20 min (4.1 mmol, 8.1 mEq, 50 mg/")
     assert first[3] == "H2: No magnesium without nephrology."
     assert first[4] == "H2: Order creatinine; no dose before it."
-    assert "5 g IV over 180 min" in str(_cells(found, "severe")[0])
+    assert "5 g IV over 3 h" in str(_cells(found, "severe")[0])
     assert "5 g IV" not in str(_cells(found, "severe")[1])  # over the cap of R1
     assert found.lines[0].cells[0].recheck == "6 h after the end; next morning"
     # The second infusion of the other profile does not fit the cap of R1.
     slow = _cells(levels(shipped("slow-infusion").file, "inpatient"), "moderate", "symp")
-    assert "then 4 g over 240 min" in slow[0][0]
+    assert "then 4 g IV over 4 h" in slow[0][0]
     assert "then 4 g" not in slow[1][0]
 
 
@@ -150,9 +150,9 @@ def test_a_row_for_a_weight_has_a_line() -> None:
     protocol = build_protocol(tables, "site.toml")
     found = levels(protocol.file, "inpatient")
     (line,) = [one for one in found.lines if one.weight == 100 and not one.flags]
-    assert [d.text for d in line.cells[0].doses] == ["magnesium sulfate 4 g IV over 60 min"]
+    assert [d.text for d in line.cells[0].doses] == ["magnesium sulfate 4 g IV over 1 h"]
     assert offered(protocol, line, "inpatient", "R0") == {
-        ("magnesium sulfate 4 g IV over 60 min", True)
+        ("magnesium sulfate 4 g IV over 1 h", True)
     }
 
 
@@ -213,7 +213,7 @@ def test_an_option_for_a_flag_says_so() -> None:
     severe["offer"].append(option)
     found = levels(build_protocol(tables, "site.toml").file, "inpatient")
     (plain,) = [one for one in found.lines if one.band.name == "severe" and not one.flags]
-    (only,) = [d.only for d in plain.cells[0].doses if "1 g IV over 60 min" in d.text]
+    (only,) = [d.only for d in plain.cells[0].doses if "1 g IV over 1 h" in d.text]
     assert only == "gastrointestinal loss"
 
 

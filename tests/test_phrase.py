@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from cards.phrase import age, bare, listed, moment, record
+from cards.phrase import age, bare, counted, listed, moment, record
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -101,3 +101,9 @@ def test_an_age_as_people_say_it(minutes: float, shown: str) -> None:
 def test_a_list_names_the_first_and_counts_the_rest() -> None:
     assert listed(["a", "b"], 2) == "a, b"
     assert listed(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+
+
+def test_one_is_one() -> None:
+    assert [counted(n, "line") for n in (0, 1, 2, 1234)] == [
+        "0 lines", "1 line", "2 lines", "1,234 lines",
+    ]  # fmt: skip

@@ -29,10 +29,11 @@ from cards.protocol import (
     parse_protocol,
     shipped,
 )
-from cards.protocol.faults import RULES, STOPS, limits
+from cards.protocol.faults import STOPS
 from cards.protocol.model import Limit, Limits, Result, Wordings
 from cards.protocol.parse import shipped_bytes
-from cards.protocol.units import EXPECTED_UNITS
+from cards.protocol.rules import RULES
+from cards.protocol.words import limit_kinds, limits
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request, offers
 
@@ -126,7 +127,8 @@ def test_an_unused_name_is_noticed() -> None:
     fields = {n for n, f in Result.model_fields.items() if f.annotation is Limit}
     assert not unused({f"result.{n}" for n in fields | {"stale"}}, names)
     assert not unused({f"wording.{n}" for n in Wordings.model_fields}, names)
-    assert not unused({f"rule.{n}" for n in RULES}, names)
+    # A rule that listens to drugs is found by them.
+    assert not unused({f"rule.{n}" for n, kind in RULES.items() if not kind.listens}, names)
     assert not unused({f"stop.{n}" for n in STOPS}, names)
     assert unused({"limit.daily_oral", "wording.bye", "rule.D99", "stop.H99"}, names) == {
         "limit.daily_oral",
@@ -137,12 +139,13 @@ def test_an_unused_name_is_noticed() -> None:
 
 
 def used_names() -> set[str]:
-    """Attributes read, and string constants that are one name, in cards/ beside cards/protocol and
-    cards/handbook, which read a whole file."""
+    """Attributes read, and string constants that are one name, in cards/ beside cards/protocol
+    and cards/handbook, which read a whole file; the regimen table is read to decide."""
     found: set[str] = set()
     root = Path(cards.__file__).parent
     for path in root.rglob("*.py"):
-        if path.relative_to(root).parts[0] in ("protocol", "handbook"):
+        whole = path.relative_to(root).parts[0] in ("protocol", "handbook")
+        if whole and path.name != "regimens.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
@@ -162,36 +165,39 @@ def unused(places: set[str], names: set[str]) -> set[str]:
     }
 
 
-def test_every_limit_has_one_unit() -> None:
-    assert set(EXPECTED_UNITS) == {place for place, _ in limits(shipped("standard").file)}
+UNITS = {place: kind.unit for place, kind in limit_kinds()}
 
 
-@pytest.mark.parametrize("place", EXPECTED_UNITS)
+def test_every_limit_has_its_unit_and_group() -> None:
+    assert set(UNITS) == {place for place, _ in limits(shipped("standard").file)}
+
+
+@pytest.mark.parametrize("place", UNITS)
 def test_another_unit_is_refused(place: str) -> None:
     (line,) = lines(changed(f"{place}.unit", "mEq"))
-    expected = " or ".join(EXPECTED_UNITS[place])
+    expected = " or ".join(UNITS[place].split())
     assert line == f"site.toml: {place}.unit: must be {expected}, is 'mEq'"
 
 
 # -- what is refused, and where ------------------------------------------------------------------
 FAULTS: list[tuple[str, object, str]] = [
     # shape
-    ("limit.quiet.value", "24", "limit.quiet.value: Value error, Input should be a number"),
-    ("limit.quiet.value", True, "limit.quiet.value: Value error, Input should be a number"),
+    ("limit.quiet.value", "24", "limit.quiet.value: must be a number"),
+    ("limit.quiet.value", True, "limit.quiet.value: must be a number"),
     (f"regimen.{SEVERE}.offer.0.minutes", "20", f"regimen[{SEVERE}] (severe).offer[0].minutes: "),
     (f"regimen.{SEVERE}.offer.0.star", "yes", f"regimen[{SEVERE}] (severe).offer[0].star: "),
     ("limit.quiet.value", Decimal("NaN"), "limit.quiet.value: "),
     ("limit.quiet.value", Decimal("Infinity"), "limit.quiet.value: "),
-    ("limit.quiet.unit", ..., "limit.quiet.unit: Field required"),
+    ("limit.quiet.unit", ..., "limit.quiet.unit: is missing"),
     ("limit.quiet.sources", [], "limit.quiet.sources: "),
     ("limit.quiet.why", "", "limit.quiet.why: "),
     ("limit.quiet.seeds", ["S4-01"], "limit.quiet.seeds[0]: "),
-    ("limit.quite", {"value": 1}, "limit.quite: Extra inputs are not permitted"),
-    ("limit.quiet", ..., "limit.quiet: Field required"),
-    ("renal", "R0", "renal: Input should be a valid tuple"),
-    ("renal.0", "R0", "renal[0]: Input should be a valid dictionary"),
+    ("limit.quite", {"value": 1}, "limit.quite: there is no such entry"),
+    ("limit.quiet", ..., "limit.quiet: is missing"),
+    ("renal", "R0", "renal: must be a list"),
+    ("renal.0", "R0", "renal[0]: must be a table"),
     (f"regimen.{SEVERE}.offer.0.dose", 0, f"regimen[{SEVERE}] (severe).offer[0].dose: "),
-    ("wording.target", ..., "wording.target: Field required"),
+    ("wording.target", ..., "wording.target: is missing"),
     # citations
     ("limit.quiet.sources", ["B"], "limit.quiet.sources: 'B' is not in [sources]"),
     ("band.0.sources", ["B", "SPS"], "band[0] (severe).sources: 'B' is not in [sources]"),
@@ -256,9 +262,9 @@ FAULTS: list[tuple[str, object, str]] = [
         [{"stop": "H8", "approver": "a", "reason": "b"}] * 2,
         "relaxed[1] (H8): stands twice",
     ),
-    ("relaxed", [{"stop": "H8", "approver": "a"}], "relaxed[0] (H8).reason: Field required"),
+    ("relaxed", [{"stop": "H8", "approver": "a"}], "relaxed[0] (H8).reason: is missing"),
     *[
-        ("relaxed", [{"stop": s, "approver": "a", "reason": "b"}], f"relaxed[0] ({s}).stop: Input")
+        ("relaxed", [{"stop": s, "approver": "a", "reason": "b"}], f"relaxed[0] ({s}).stop: must")
         for s in ("H3", "H6", "R3", "R4", "H2", "infusion_rate")
     ],
     # rules and stops
@@ -314,6 +320,11 @@ FAULTS: list[tuple[str, object, str]] = [
         "product.oxide-400.codings[0].system: rxnorm, ndc or the URI of a local system, not",
     ),
     # regimens
+    (
+        f"regimen.{SEVERE}.when.flags",
+        ["arrest"],
+        f"regimen[{SEVERE}] (severe).when.flags[0]: no flag 'arrest'",
+    ),
     (f"regimen.{SEVERE}.when.bands", ["x"], f"regimen[{SEVERE}] (severe).when.bands: no band 'x'"),
     (
         f"regimen.{SEVERE}.when.bands",
@@ -397,7 +408,7 @@ FAULTS: list[tuple[str, object, str]] = [
     ("followup.0.regimens", ["x"], "followup[0].regimens: no regimen 'x'"),
     ("followup.0.when", {"flags": ["life"]}, "followup[0].when.flags: a follow-up row speaks of"),
     ("followup.0.recheck", [], "followup[0].recheck: says no time"),
-    ("followup.0.recheck", ["end+6"], "followup[0].recheck[0]: String should match pattern"),
+    ("followup.0.recheck", ["end+6"], "followup[0].recheck[0]: must have the form"),
     (
         "followup.3",
         ...,
@@ -472,10 +483,10 @@ FAULTS: list[tuple[str, object, str]] = [
     ("drug", [OURS | {"sources": ["HOUSE"]}], "drug[0] (magnesium sulfate).sources: 'HOUSE'"),
     # head
     ("protocol.authors", [], "protocol.authors: "),
-    ("protocol.review_due", "soon", "protocol.review_due: Input should be a valid date"),
+    ("protocol.review_due", "soon", "protocol.review_due: must be a date"),
     ("protocol.drops", [], "protocol.drops: nothing is inherited"),
     ("protocol.extends", "fast", "protocol.extends: no profile 'fast'"),
-    ("protocol", "x", "protocol: Input should be a valid dictionary"),
+    ("protocol", "x", "protocol: must be a table"),
 ]
 
 
@@ -627,7 +638,7 @@ def test_an_entry_replaces_the_inherited_one_whole() -> None:
     assert protocol.file.limit.quiet.value == 12
     assert protocol.file.limit.accepted_unseen == shipped("standard").file.limit.accepted_unseen
     without = {"quiet": {"value": 12}}
-    assert "site.toml: limit.quiet.unit: Field required" in lines(site(limit=without))
+    assert "site.toml: limit.quiet.unit: is missing" in lines(site(limit=without))
 
 
 def test_rows_of_a_name_stand_where_the_first_stood() -> None:
@@ -730,7 +741,7 @@ def test_faults_through_two_files_name_the_one_they_stand_in() -> None:
         ({"protocol": {"drops": 3}}, "protocol.drops: "),
         ({"protocol": {"drops": [3]}}, "protocol.drops[0]: "),
         ({"protocol": {"extends": 3}}, "protocol.extends: no profile 3"),
-        ({"more": {}}, "more: Extra inputs are not permitted"),
+        ({"more": {}}, "more: there is no such entry"),
         ({"limit": {"quiet": {"sources": 3}}}, "limit.quiet"),
     ],
 )
@@ -879,7 +890,7 @@ def test_the_whole_table_is_shown() -> None:
     for name in codes.NOT_DETECTED:
         assert f"- {name}\n" in text
     assert "★ magnesium sulfate 2 g IV over 15 min (8.1 mmol, 16.2 mEq, 133.3 mg/min)" in text
-    im = "1 g IM every 6 h, 4 doses (4.1 mmol, 8.1 mEq each; in all 4 g)"
+    im = "1 g IM every 6 h x 4 (4.1 mmol, 8.1 mEq each; in all 4 g)"
     assert f"{im} [not with anticoagulant or low platelets], product sulfate-im" in text
     oxide = "magnesium oxide 500 mg at night (12.4 mmol, 24.8 mEq, 302 mg elemental a day)"
     assert oxide in text
@@ -907,7 +918,7 @@ def test_what_a_site_changes_is_shown() -> None:
     assert "stocked in steps of 1000 mg" in text
     assert "| 1 | by-band | band below 1.0 |" in text
     slow = show(shipped("slow-infusion"))
-    assert "2 g IV over 20 min, then 4 g over 240 min (8.1 mmol, 16.2 mEq, 100 mg/min, " in slow
+    assert "2 g IV over 20 min, then 4 g IV over 4 h (8.1 mmol, 16.2 mEq, 100 mg/min, " in slow
     assert ", then 16.2 mmol, 32.5 mEq, 16.7 mg/min)" in slow
 
 

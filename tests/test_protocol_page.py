@@ -21,9 +21,8 @@ from cards import codes
 from cards.handbook import check, sheet
 from cards.handbook.ledger import VERDICTS, ledger
 from cards.handbook.rows import Column, Row, Table
-from cards.handbook.spoken import amount, interval
+from cards.handbook.spoken import interval
 from cards.handbook.sums import sums
-from cards.plan.plan import shown_rule
 from cards.protocol import (
     PROFILES,
     Protocol,
@@ -34,8 +33,10 @@ from cards.protocol import (
     shipped,
 )
 from cards.protocol.anchors import UNREAD
-from cards.protocol.faults import RULES, STOPS, cited, limits
+from cards.protocol.faults import STOPS, cited
 from cards.protocol.model import Band, Limit, Option, Product, Renal, When
+from cards.protocol.rules import RULES, shown_rule
+from cards.protocol.words import limits
 from cards.units.quantity import plain
 from service.cli import main
 from service.pages.ledger import CHOICES, Filter
@@ -125,6 +126,11 @@ def _numbers(
         yield path, (owner, value)
 
 
+def hours(minutes: Any) -> str:
+    whole, rest = divmod(int(minutes), 60)
+    return f"{whole} h" if whole and not rest else f"{minutes} min"
+
+
 def told(owner: BaseModel, key: str, value: Any, unit: str) -> str:
     """How a number is to be read on the page, with its unit. A field that is not known here
     fails: nobody adds a number that the page leaves out."""
@@ -144,16 +150,16 @@ def told(owner: BaseModel, key: str, value: Any, unit: str) -> str:
         Option: {
             "dose": f"{number} {unit}",
             "then_dose": f"then {number} {unit}",
-            "minutes": f"over {number} min",
-            "then_minutes": f"over {number} min",
+            "minutes": f"over {hours(value)}",
+            "then_minutes": f"over {hours(value)}",
             "every_hours": f"every {number} h",
-            "count": f"{number} doses",
+            "count": f"x {number}",
             "per_day": {1: "at night", 2: "twice daily"}.get(value, f"{number} times a day"),
         },
         When: {"weight_from": number, "weight_to": f"{number} kg"},
     }
     if isinstance(owner, Limit):
-        return amount(owner)
+        return owner.said
     return kinds[type(owner)][key]
 
 
@@ -180,7 +186,7 @@ def test_every_number_stands_in_its_row_with_its_unit(shown: Any) -> None:
         text = told(owner, path[-1], value, unit)
         assert text in row_of(shown, path), (path, text)
         count += 1
-    assert count > 100
+    assert count > 95
 
 
 def test_every_entry_has_its_sources_statements_and_why(shown: Any) -> None:
@@ -313,7 +319,7 @@ def citable(protocol: Protocol) -> set[str]:
 def test_whatever_a_card_cites_has_a_place(shown: Any) -> None:
     for name in citable(shown.protocol):
         assert cited_anchor(shown.file, name) in shown.page.ids, name
-    for name in RULES | STOPS:
+    for name in set(RULES) | STOPS:
         assert cited_anchor(shown.file, name) in shown.page.ids, name
     with pytest.raises(KeyError):
         cited_anchor(shown.file, "D99")

@@ -11,7 +11,8 @@ import pytest
 
 from cards import Decision
 from cards.evidence import Answered
-from cards.quiet import NEVER_QUIET, result_key
+from cards.protocol.rules import RULES
+from cards.quiet import result_key
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request
 
@@ -196,10 +197,11 @@ def test_only_the_identical_draft_quiets_a_safety_check() -> None:
 
 def test_the_rules_that_are_never_quiet_are_those_of_the_protocol() -> None:
     """Section 11: D1, D3-D5, D8-D13 and D16, in every form a finding may take."""
-    base = {rule.split("-")[0] for rule in NEVER_QUIET}
+    never = {name for name, kind in RULES.items() if not kind.quiet}
+    base = {rule.split("-")[0] for rule in never}
     assert base == {"D1", "D3", "D4", "D5", *(f"D{n}" for n in range(8, 14)), "D16"}
     known = decided("patient-view", SEVERE).protocol.file.rule
-    assert {rule for rule in known if rule.split("-")[0] in base} == NEVER_QUIET
+    assert {rule for rule in known if rule.split("-")[0] in base} == never
 
 
 def test_information_on_a_draft_is_advice_and_can_be_quieted() -> None:

@@ -10,8 +10,8 @@ from service.config.settings import Settings, SettingsError, described, is_loopb
 
 # The contract's names: a client's set-up uses them.
 NAMES = """PROTOCOL DATABASE_URL AUTH CLIENTS FHIR_HOSTS BASE_URL CORS_ORIGINS MAX_BODY_MB
-    RATE_LIMIT SECRET PAGES_PASSWORD MODE FHIR_DEADLINE_S TLS_CERT TLS_KEY PROXIES CLOCK
-    TIMEZONE""".split()
+    RATE_LIMIT SECRET PAGES_PASSWORD METRICS_TOKEN MODE FHIR_DEADLINE_S TLS_CERT TLS_KEY PROXIES
+    CLOCK TIMEZONE""".split()
 
 
 def refusal() -> str:
@@ -56,14 +56,14 @@ def test_jwt_mode_lets_no_origin_in_unless_named(monkeypatch: pytest.MonkeyPatch
     ("name", "value", "words"),
     [
         ("PROTCOL", "x", "REPLETION_PROTCOL: there is no such setting"),
-        ("AUTH", "none", "REPLETION_AUTH: "),
-        ("MODE", "dead", "REPLETION_MODE: "),
-        ("MAX_BODY_MB", "many", "REPLETION_MAX_BODY_MB: "),
-        ("MAX_BODY_MB", "0", "REPLETION_MAX_BODY_MB: "),
-        ("FHIR_DEADLINE_S", "-1", "REPLETION_FHIR_DEADLINE_S: "),
+        ("AUTH", "none", "REPLETION_AUTH: must be 'open' or 'jwt'"),
+        ("MODE", "dead", "REPLETION_MODE: must be 'live' or 'shadow'"),
+        ("MAX_BODY_MB", "many", "REPLETION_MAX_BODY_MB: must be a number"),
+        ("MAX_BODY_MB", "0", "REPLETION_MAX_BODY_MB: must be more than 0"),
+        ("FHIR_DEADLINE_S", "31", "REPLETION_FHIR_DEADLINE_S: must be at most 30"),
         ("TIMEZONE", "Mars/Olympus", "REPLETION_TIMEZONE: no such time zone"),
         ("TIMEZONE", "../etc/passwd", "REPLETION_TIMEZONE: no such time zone"),
-        ("CLIENTS", "/nowhere/clients.toml", "no such file"),
+        ("CLIENTS", "/nowhere/clients.toml", "REPLETION_CLIENTS: no such file: /nowhere"),
         ("TLS_CERT", "/nowhere/cert.pem", "go together"),
         ("BASE_URL", "ehr.example.org", "REPLETION_BASE_URL: starts with"),
         ("BASE_URL", "https://", "names a host"),
@@ -71,7 +71,7 @@ def test_jwt_mode_lets_no_origin_in_unless_named(monkeypatch: pytest.MonkeyPatch
         ("BASE_URL", "https://u:p@a.org", "has no query, fragment, user or password"),
         ("PROXIES", "*", "REPLETION_PROXIES: expected IP addresses or networks"),
         ("PROXIES", "proxy.example.org", "REPLETION_PROXIES: expected IP addresses"),
-        ("RATE_LIMIT", "-1", "REPLETION_RATE_LIMIT: "),
+        ("RATE_LIMIT", "-1", "REPLETION_RATE_LIMIT: must be at least 0"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -95,6 +95,9 @@ def test_the_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in repr(read_settings())
     monkeypatch.setenv("REPLETION_SECRET", "s3cret")
     assert refusal() == "REPLETION_SECRET: has at least 16 characters"
+    monkeypatch.setenv("REPLETION_SECRET", "s3cret and long enough")
+    monkeypatch.setenv("REPLETION_METRICS_TOKEN", "s3cret")
+    assert refusal() == "REPLETION_METRICS_TOKEN: has at least 16 characters"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])

@@ -230,7 +230,9 @@ def test_an_acknowledged_token_survives_a_kill(tmp_path: Path) -> None:
         ("sqlite:///:memory:", "expected sqlite:///FILE"),
         ("mysql://root@127.0.0.1/x", "expected sqlite:///FILE or postgresql://"),
         ("sqlite:////nowhere/at/all/store.db", "No such file"),
-        ("postgresql://u:s3cret@127.0.0.1:1/x", "cannot be used: OperationalError"),
+        ("postgresql://u:s3cret@127.0.0.1:1/x", "//127.0.0.1:1/x: cannot be used: nobody listens"),
+        ("postgresql://u:s3cret@127.0.0.1:1/x", "set REPLETION_DATABASE_URL=postgresql://USER"),
+        ("postgresql://u:s3cret@no.such.host.invalid/x", "the host's name is not known here"),
     ],
 )
 def test_it_does_not_start_and_says_why(url: str, words: str) -> None:

@@ -23,6 +23,8 @@ from tests.sweep.whole import (
     run_grid,
 )
 
+pytestmark = pytest.mark.uncounted
+
 # Of `make test`: every 23rd column of the grid (23 shares no factor with an axis, so that every
 # value and pair of values of two axes comes) and every 61st cell of the arrays.
 COLUMN_STEP = 23
@@ -74,12 +76,14 @@ def test_random_cells() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @pytest.mark.parametrize("chunk", range(GRID_CHUNKS))
 def test_the_whole_grid(chunk: int) -> None:
     sound(run_grid(chunk))
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @pytest.mark.parametrize("chunk", range(COVER_CHUNKS))
 def test_the_whole_covering_arrays(chunk: int) -> None:
     sound(run_cover(chunk))

@@ -13,7 +13,6 @@ from cards.assessment import Offer
 from cards.orders import Orders
 from cards.protocol import shipped
 from cards.trace import Dose, Trace
-from cards.trace.dose import doses_of
 from cards.trace.fact import read_facts
 from service.answer import answer
 from tests.contract.shapes import (
@@ -147,15 +146,14 @@ def test_each_way_of_giving_is_said() -> None:
     intramuscular = next(p for p in product.values() if p.route == "im")
     oral = next(p for p in product.values() if p.route == "po" and p.salt == "oxide")
     dose = Dose(intramuscular, Decimal(1), count=4, every_hours=6)
-    assert dose.how == "IM every 6 h, 4 doses"
+    assert dose.how == "IM every 6 h x 4"
     assert "mg/min" not in dose.line
-    assert Dose(oral, Decimal(400), per_day=1, at_night=True).how == "by mouth, at night"
+    assert Dose(oral, Decimal(400), per_day=1, at_night=True).how == "at night"
     dose = Dose(oral, Decimal(400), per_day=2, bound=14)
-    assert dose.how == "by mouth, 2 a day for 14 days"
+    assert dose.how == "twice daily"
     # 400 mg / 40.304 g/mol = 9.925 mmol, 241 mg; twice a day 19.8 mmol.
     assert dose.line.endswith(
-        "400 mg by mouth, 2 a day for 14 days:"
-        " 9.9 mmol, 19.8 mEq, 241 mg elemental, 19.8 mmol a day"
+        "400 mg twice daily for 14 days: 9.9 mmol, 19.8 mEq, 241 mg elemental, 19.8 mmol a day"
     )
 
 
@@ -164,7 +162,7 @@ def test_a_second_infusion_has_its_own_arithmetic() -> None:
     regimen = next(r for r in standard.regimen if r.id == "severe")
     option = regimen.offer[0].model_copy(update={"then_dose": Decimal(4), "then_minutes": 240})
     offer = Offer(regimen, option, standard.product[option.product], star=False)
-    first, second = doses_of(offer)
+    first, second = offer.doses()
     assert (first.amount, first.minutes) == (option.dose, option.minutes)
     assert (second.amount, second.minutes) == (option.then_dose, option.then_minutes)
 

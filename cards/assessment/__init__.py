@@ -3,7 +3,7 @@
 from cards.assessment.assess import Assessment, assess
 from cards.assessment.finding import RANK, Finding, worst_first
 from cards.assessment.flags import Flags
-from cards.assessment.offers import Cap, Offer
+from cards.assessment.offers import Cap, Offer, read_patient
 from cards.assessment.stops import StopFinding, Stops
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "StopFinding",
     "Stops",
     "assess",
+    "read_patient",
     "worst_first",
 ]

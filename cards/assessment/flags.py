@@ -11,19 +11,8 @@ from cards.assessment.finding import Finding
 from cards.chart import Chart, ConditionFact
 from cards.orders import DraftOrder
 from cards.phrase import record
-from cards.protocol import Protocol
+from cards.protocol import FLAGS, Protocol
 from cards.units.quantity import places
-
-NAMES = {
-    "arrest": "cardiac arrest",
-    "torsades": "torsades de pointes or polymorphic VT",
-    "arrhythmia": "a dangerous arrhythmia in this encounter",
-    "life": "life-threatening arrhythmia or seizure",
-    "symp": "symptoms",
-    "risk": "cardiac risk",
-    "noent": "enteral route out",
-    "giloss": "gastrointestinal loss",
-}
 
 
 class Flags(Struct, frozen=True, gc=False):
@@ -60,7 +49,7 @@ def read_flags(chart: Chart, session: tuple[DraftOrder, ...], protocol: Protocol
 
 def _flag(name: str, says: str | None, *evidence: str) -> Finding:
     if says is None:
-        return Finding(name, "not met", NAMES.get(name, name))
+        return Finding(name, "not met", FLAGS[name].words)
     return Finding(name, "met", says, evidence=evidence)
 
 

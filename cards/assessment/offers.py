@@ -16,7 +16,18 @@ from cards.assessment.flags import Flags
 from cards.assessment.stops import Stops
 from cards.chart import Chart
 from cards.orders import DraftOrder
-from cards.protocol import Option, Product, Protocol, Regimen, When
+from cards.protocol import Option, Product, Protocol, Regimen
+from cards.protocol.doses import Dose, doses
+from cards.protocol.regimens import (
+    Patient,
+    Room,
+    cap,
+    decided,
+    grams,
+    open_options,
+    then_alone,
+)
+from cards.units.quantity import places
 
 _DAY = timedelta(hours=24)
 _HAIR = Decimal("1e-9")
@@ -47,26 +58,16 @@ class Offer(Struct, frozen=True, gc=False):
     @property
     def grams_in_24h(self) -> Decimal:
         """Grams of all doses of 24 h of a parenteral option."""
-        option = self.option
-        return option.dose * (option.count or 1) + (option.then_dose or 0)
+        return grams(self.option)
 
-    @property
-    def daily_mmol(self) -> Decimal:
-        """Millimoles of magnesium a day of an oral option."""
-        return self.product.mmol(self.dose_mg * (self.option.per_day or 1))
-
-    def first_alone(self) -> Offer:
-        """This offer without its second infusion."""
-        option = self.option.model_copy(update={"then_dose": None, "then_minutes": None})
-        return replace(self, option=option)
+    def doses(self, bound: int | None = None) -> tuple[Dose, ...]:
+        """One dose, or the first and the second infusion; ``bound`` days of an oral order."""
+        return doses(self.product, self.option, bound)
 
     def then_alone(self) -> Offer | None:
         """The second infusion of this offer by itself; None when there is none."""
-        dose, minutes = self.option.then_dose, self.option.then_minutes
-        if dose is None:
-            return None
-        second = {"dose": dose, "minutes": minutes, "then_dose": None, "then_minutes": None}
-        return replace(self, option=self.option.model_copy(update=second))
+        second = then_alone(self.option)
+        return None if second is None else replace(self, option=second)
 
     def both_steps(self, one: DraftOrder, other: DraftOrder) -> bool:
         """Whether two drafts are the first and the second infusion of this offer, also when the
@@ -121,6 +122,11 @@ class Cap(Struct, frozen=True, gc=False):
     weight_unknown: bool
 
     @property
+    def shown(self) -> str:
+        """``8 g``; what is computed from the weight to a tenth of a gram."""
+        return f"{places(self.limit, 1 if self.by_weight else 3)} g"
+
+    @property
     def left(self) -> Decimal:
         if self.given is None:
             return Decimal(0)
@@ -130,17 +136,25 @@ class Cap(Struct, frozen=True, gc=False):
 def read_cap(chart: Chart, protocol: Protocol, session: Decimal, *, suggesting: bool) -> Cap:
     """The Cap; ``suggesting`` applies the 2 g of an unknown weight, which a drafted order is
     not measured against (ruling 6)."""
-    row = protocol.renal(chart.kidney.id)
-    limit = row.cap_g
     weight = chart.weight.value if chart.weight else None
-    by_weight = False
-    if weight is not None and row.cap_g_per_kg is not None:
-        by_weight = row.cap_g_per_kg * weight < limit
-        limit = min(limit, row.cap_g_per_kg * weight)
-    unknown = weight is None and not protocol.relaxed("weight-unknown")
-    if unknown and suggesting:
-        limit = min(limit, protocol.file.limit.unknown_weight_iv.value)
+    limit = cap(protocol.file, chart.kidney.id, weight, suggesting=suggesting)
+    row = protocol.renal(chart.kidney.id)
+    by_weight = weight is not None and limit < row.cap_g
     return Cap(limit, chart.medicines.grams_given(_DAY), session, by_weight, weight is None)
+
+
+def read_patient(chart: Chart, flags: frozenset[str], renal: str | None = None) -> Patient:
+    """The patient as rows of the protocol see one, in the own renal class or another."""
+    result = chart.magnesium.result
+    band = result.band if result else None
+    return Patient(
+        band.name if band else None,
+        band.acts_as if band else None,
+        chart.setting,
+        renal or chart.kidney.id,
+        flags,
+        chart.weight.value if chart.weight else None,
+    )
 
 
 def read_offers(
@@ -154,64 +168,21 @@ def read_offers(
     result = chart.magnesium.result
     if result is None or not result.usable or stops.blocks_all:
         return ()
-    if chart.medicines.oral_before(result.collected) and (
-        protocol.renal(chart.kidney.id).oral == "reduced"
-    ):
-        flags = flags | {"oral-first-step"}
-    cap = read_cap(chart, protocol, session, suggesting=True)
-    for regimen in protocol.file.regimen:
-        if not _holds(regimen.when, chart, flags):
-            continue
-        offers = _open(regimen, chart, flags, stops, protocol, cap)
-        starred = any(option.star for option in regimen.offer)
-        if regimen.else_next and starred and not any(offer.star for offer in offers):
-            continue
-        return offers
-    return ()
-
-
-def _open(
-    regimen: Regimen,
-    chart: Chart,
-    flags: frozenset[str],
-    stops: Stops,
-    protocol: Protocol,
-    cap: Cap,
-) -> tuple[Offer, ...]:
-    exempt = "life" in regimen.when.flags and not chart.medicines.emergency_spent(protocol)
-    found = []
-    for option in regimen.offer:
-        product = protocol.file.product[option.product]
-        offer = Offer(regimen, option, product, option.star)
-        if not _holds(option.when, chart, flags):
-            continue
-        if offer.parenteral and (stops.blocks_parenteral or chart.ambulatory):
-            continue
-        if offer.parenteral and not exempt and offer.grams_in_24h > cap.left:
-            offer = offer.first_alone()
-            if offer.grams_in_24h > cap.left:
-                continue
-        found.append(offer)
-    return tuple(found)
-
-
-def _holds(when: When, chart: Chart, flags: frozenset[str]) -> bool:
-    result = chart.magnesium.result
-    band = result.band if result else None
-    if when.classes and (band is None or band.acts_as not in when.classes):
-        return False
-    if when.bands and (band is None or band.name not in when.bands):
-        return False
-    if not set(when.flags) <= flags or set(when.without) & flags:
-        return False
-    if when.settings and chart.setting not in when.settings:
-        return False
-    if when.renal and chart.kidney.id not in when.renal:
-        return False
-    weight = chart.weight.value if chart.weight else None
-    if when.weight_from is not None and (weight is None or weight < when.weight_from):
-        return False
-    return when.weight_to is None or (weight is not None and weight <= when.weight_to)
+    file = protocol.file
+    patient = read_patient(chart, flags)
+    room = Room(
+        read_cap(chart, protocol, session, suggesting=True).left,
+        exempt="life" in flags and not chart.medicines.emergency_spent(protocol),
+        parenteral=not stops.blocks_parenteral,
+    )
+    found = decided(file, patient, lambda row, seen: open_options(file, row, seen, room))
+    if found.row is None:
+        return ()
+    regimen = found.row
+    return tuple(
+        Offer(regimen, option, file.product[option.product], option.star)
+        for option in found.options
+    )
 
 
 def read_infusion_offers(

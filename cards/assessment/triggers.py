@@ -16,32 +16,11 @@ from cards.chart import PROBLEMS, Chart
 from cards.codes import Drug
 from cards.orders import DraftOrder
 from cards.phrase import bare, record
-from cards.protocol import Indicator, Protocol
+from cards.protocol import Indicator, Protocol, fill
+from cards.protocol.rules import LISTENERS, RULES
 
-# Which group a trigger listens to, in the order its line stands on a card.
-GROUPS = (
-    ("N1", "potassium"),
-    ("N4", "qt-known"),
-    ("N5", "digoxin"),
-    ("N2", "loop"),
-    ("N2", "thiazide"),
-    ("N3", "ppi"),
-    ("N6", "cause"),
-    ("N9", "calcium"),
-)
-_SAYS = {
-    "N1": "replace magnesium with it; never withhold potassium.",
-    "N2": "it wastes magnesium: replete, recheck, consider a potassium-sparing diuretic.",
-    "N3": "it lowers magnesium: consider stopping it or an H2 blocker.",
-    "N4": "replete magnesium first, keep potassium at 4.0 mmol/L or more.",
-    "N5": "low magnesium raises digoxin toxicity.",
-    "N6": "it wastes magnesium: monitor magnesium while it is given.",
-    "N9": "calcium may not correct until magnesium does.",
-}
 # Problems that mean a result was lost, not merely old: worth a word on a relevant order.
 LOST = ("unit-unknown", "unit-conflict", "newer-unreadable", "undated")
-# With a borderline result these say nothing unless potassium or the heart make it matter.
-_BORDERLINE = frozenset({"N1", "N2", "N3", "N4", "N5", "N6", "N9"})
 
 
 class TriggerContext(Struct, frozen=True, gc=False):
@@ -102,7 +81,7 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
     if borderline and not (context.flags.met("risk") or low_k):
         return
     seen: set[str] = set()
-    for rule, group in GROUPS:
+    for rule, group in LISTENERS:
         drug = draft.identity.find(group)
         if drug is None or rule in seen:
             continue
@@ -114,9 +93,9 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             indicator = "info"
         else:
             indicator = _scoped(indicator, context)
-        says = f"{_label(draft, drug)}: {_SAYS[rule]}"
-        if rule == "N1" and k is not None:
-            says = f"{_label(draft, drug)}: potassium {k.quantity}; {_SAYS[rule]}"
+        potassium = f"potassium {k.quantity}; " if rule == "N1" and k is not None else ""
+        advice = fill(RULES[rule].advice, context.protocol.file)
+        says = f"{_label(draft, drug)}: {potassium}{advice}"
         yield met(
             context.protocol,
             rule,
@@ -163,7 +142,7 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
     result = chart.magnesium.result
     if result is not None and result.usable:
         return
-    drug = next((d for _, group in GROUPS if (d := draft.identity.find(group))), None)
+    drug = next((d for _, group in LISTENERS if (d := draft.identity.find(group))), None)
     if drug is None or "magnesium" in context.lab_drafts or context.replaced():
         return
     gap = chart.gap("magnesium")
@@ -216,9 +195,9 @@ def _lost(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         and k is not None
         and k.below(context.protocol.file.limit.potassium_low.value)
     ):
-        hours = context.protocol.file.limit.magnesium_lab_interval.value
+        interval = context.protocol.file.limit.magnesium_lab_interval.said
         says = (
-            f"{label}: potassium {k.quantity} and no usable magnesium in {hours} h: "
+            f"{label}: potassium {k.quantity} and no usable magnesium in {interval}: "
             "order magnesium."
         )
         yield met(

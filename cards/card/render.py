@@ -159,7 +159,7 @@ def _actions(proposal: Proposal, card: UUID, assessment: Assessment) -> list[Jso
         if isinstance(action, CreateDrug):
             id_ = _id(card, proposal, action.position)
             order = drug_order(action.step, chart, orders, id_, torsades_only=torsades_only)
-            actions.append(_create(action.step.short(), order))
+            actions.append(_create(action.step.given.short, order))
         elif isinstance(action, UpdateDraft):
             actions += _update(action, proposal, card, assessment, torsades_only)
         elif isinstance(action, CreateLab):
@@ -188,14 +188,14 @@ def _update(
     """One update with the whole draft; create and delete when it would not be valid R4."""
     draft = updated_draft(action.draft, action.step, assessment.chart)
     if not faults(draft):
-        text = f"Change to {action.step.short()}"
+        text = f"Change to {action.step.given.short}"
         return [{"type": "update", "description": text, "resource": draft}]
     id_ = _id(card, proposal, 0)
     order = drug_order(
         action.step, assessment.chart, assessment.orders, id_, torsades_only=torsades_only
     )
     return [
-        _create(action.step.short(), order),
+        _create(action.step.given.short, order),
         {
             "type": "delete",
             "description": f"Remove {bare(action.draft.label, 60)}",

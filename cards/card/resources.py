@@ -60,7 +60,7 @@ def order_templates(protocol: Protocol, now: datetime) -> Iterator[tuple[str, Js
             product = protocol.file.product[option.product]
             offer = Offer(regimen, option, product, option.star)
             bound = 1 if product.route == "po" else None
-            step = Step(offer, option.dose, option.minutes, bound, now)
+            step = Step(offer, offer.doses(bound)[0], now)
             yield (
                 f"regimen[{index}] ({regimen.id}).offer[{number}]",
                 {
@@ -105,36 +105,36 @@ def dosage(step: Step) -> Json:
 
 
 def _repeat(step: Step) -> Json:
-    option = step.offer.option
+    given = step.given
     if step.offer.route == "iv":
-        return {"count": 1, "duration": step.minutes, "durationUnit": "min"}
+        return {"count": 1, "duration": given.minutes, "durationUnit": "min"}
     if step.offer.route == "im":
         return {
-            "count": option.count or 1,
+            "count": given.count or 1,
             "frequency": 1,
-            "period": option.every_hours or 24,
+            "period": given.every_hours or 24,
             "periodUnit": "h",
         }
     repeat: Json = {
-        "boundsDuration": quantity(Decimal(step.bound or 1), "d"),
-        "frequency": option.per_day or 1,
+        "boundsDuration": quantity(Decimal(given.bound or 1), "d"),
+        "frequency": given.per_day or 1,
         "period": 1,
         "periodUnit": "d",
     }
-    if option.at_night:
+    if given.at_night:
         repeat["when"] = ["HS"]
     return repeat
 
 
 def _dose_and_rate(step: Step) -> Json:
-    dose = quantity(step.dose, "g" if step.offer.parenteral else "mg")
+    dose = quantity(step.given.amount, step.given.product.dose_unit)
     if step.offer.route != "iv":
         return {"doseQuantity": dose}
     return {
         "doseQuantity": dose,
         "rateRatio": {
             "numerator": dose,
-            "denominator": quantity(Decimal(step.minutes or 1), "min"),
+            "denominator": quantity(Decimal(step.given.minutes or 1), "min"),
         },
     }
 

@@ -212,7 +212,7 @@ def _weight(
     if before is not None:
         change = abs(newest.value - before.value) * 100
         if change > limits.weight_jump.value * before.value:
-            return None, "the last two weights differ by more than 25 %"
+            return None, f"the last two weights differ by more than {limits.weight_jump.said}"
     return newest, None
 
 

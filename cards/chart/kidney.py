@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from cards.chart.labs import FINAL, Lab, Labs, UnreadLab, collected_at, newest_first, unread_lab
 from cards.evidence import Evidence
 from cards.fhir.resource import Resource
-from cards.protocol import Protocol
+from cards.protocol import ESTIMATES, Protocol
 from cards.units.quantity import Quantity, is_lab_unit, lab_value, places
 
 _TEXT_EGFR = re.compile(r"([<>]=?) ?(\d{1,3}(?:\.\d{1,3})?) ?(.*)\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))
 _JUST_BELOW = Decimal("0.01")
+_REPORTED, _COMPUTED, _GAULT = ESTIMATES
 # KDIGO: a rise within 48 h, or a ratio to the lowest of 7 days.
 _RISE, _INJURY = timedelta(days=2), timedelta(days=7)
 
@@ -85,12 +86,12 @@ def read_kidney(
     if newest is not None:
         computed = ckd_epi_2021(newest.value, person.oldest, person.sex)
         if computed is not None:
-            estimates.append(("CKD-EPI 2021", computed))
+            estimates.append((_COMPUTED, computed))
         gault = cockcroft_gault(newest.value, person)
         if gault is not None:
-            estimates.append(("Cockcroft-Gault", gault))
+            estimates.append((_GAULT, gault))
         elif person.weight is None:
-            notes.append("Cockcroft-Gault left out: weight not known")
+            notes.append(f"{_GAULT} left out: weight not known")
         if estimates:
             sources.append(newest.source)
             measured.append(newest.collected)
@@ -101,7 +102,7 @@ def read_kidney(
         if old and not estimates:
             notes.append("the reported eGFR is older than the newest creatinine")
         else:
-            estimates.insert(0, ("eGFR", reported.value))
+            estimates.insert(0, (_REPORTED, reported.value))
             sources.append(reported.source)
             measured.append(reported.collected)
     gfr = min((value for _, value in estimates), default=None)

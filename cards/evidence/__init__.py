@@ -1,7 +1,7 @@
 """Evidence: what was obtained about a patient, what was not, and since when it was known."""
 
 from cards.evidence.evidence import Answered, Evidence, Gap, SetAside, Unread, collect
-from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE, NEEDS, Need
+from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE, NEEDS, Need, title_of
 from cards.evidence.place import Places
 from cards.evidence.unrecognised import MOST_UNRECOGNISED, Unrecognised, each_once, unrecognised_as
 from cards.evidence.whose import Whose, read_whose
@@ -24,5 +24,6 @@ __all__ = [
     "collect",
     "each_once",
     "read_whose",
+    "title_of",
     "unrecognised_as",
 ]

@@ -32,6 +32,7 @@ from cards.fhir.resource import Resource, name
 from cards.fhir.version import as_r4
 
 
+# Where a name, which is a prefetch key, is no word.
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A need that was not obtained, and why, in words a clinician can read."""

@@ -27,6 +27,11 @@ class Need:
     labs: tuple[str, ...] = ()
     single: bool = False
 
+    @property
+    def title(self) -> str:
+        """The need as people call it."""
+        return _TITLES.get(self.name, self.name)
+
     def template(self, site_codes: Sequence[tuple[str, str]] = ()) -> str:
         """The prefetch template; ``site_codes`` are (system, code) a site maps to this need."""
         if self.single:
@@ -71,3 +76,16 @@ NEED_OF_LAB: Mapping[str, str] = MappingProxyType(
 NEED_OF_TYPE: Mapping[str, str] = MappingProxyType(
     {need.type: need.name for need in NEEDS if not need.labs}
 )
+_TITLES = {
+    "egfr": "eGFR",
+    "qtc": "QTc",
+    "laborders": "laboratory orders",
+    "medications": "medication orders",
+    "pregnancy": "pregnancy status",
+    "urine": "urine magnesium and creatinine",
+}
+
+
+def title_of(need: str) -> str:
+    """The title of a need by its name; what is none stays as it is."""
+    return NEED[need].title if need in NEED else need

@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
-from cards.handbook.reach import State, cap, holds
 from cards.handbook.rows import Dose
-from cards.handbook.spoken import amount, dose, only, recheck
-from cards.protocol.faults import first_grams, grams, rechecks
-from cards.protocol.model import FLAGS, Band, Option, ProtocolFile, Regimen, Setting, When
+from cards.handbook.spoken import dose, only, recheck
+from cards.protocol.flags import FLAGS
+from cards.protocol.model import Band, Option, ProtocolFile, Regimen, Setting, When
+from cards.protocol.regimens import (
+    Patient,
+    Room,
+    cap,
+    decided,
+    fitting,
+    holds,
+    rechecks,
+    relaxed,
+)
 
 # The patient of whom nothing is said: neither his weight nor what he was given narrows the cap.
 WEIGHT = Decimal(70)
@@ -74,7 +83,8 @@ def _lines(file: ProtocolFile, band: Band, setting: Setting, ids: list[str]) -> 
         if band.acts_as == "normal" and "symp" in flags:
             continue  # symptoms count below the normal band only
         cells = tuple(
-            _cell(file, State(band.name, band.acts_as, setting, id_, flags, weight)) for id_ in ids
+            _cell(file, Patient(band.name, band.acts_as, setting, id_, flags, weight))
+            for id_ in ids
         )
         parts = [line for line in kept if line.flags <= flags and line.weight in (weight, WEIGHT)]
         nearest = [line for line in parts if not any(_within(line, other) for other in parts)]
@@ -107,81 +117,71 @@ def _order(flags: frozenset[str]) -> tuple[int, ...]:
     return tuple(n for n, flag in enumerate(FLAGS) if flag in flags)
 
 
-def _cell(file: ProtocolFile, state: State) -> Gets:
-    if stop := _stop(file, state):
+def _cell(file: ProtocolFile, patient: Patient) -> Gets:
+    if stop := _stop(file, patient):
         return Gets(says=stop)
-    rows: list[int] = []
-    for index, row in enumerate(file.regimen):
-        if not holds(row.when, state):
-            continue
-        rows.append(index)
-        options = [found for option in row.offer if (found := _open(file, row, option, state))]
-        doses = tuple(dose(file, option, _only(file, option, state)) for option in options)
-        # The starred option may still be refused by what was given before: then the next row.
-        if row.else_next and any(o.star for o in row.offer) and not any(d.star for d in doses):
-            continue
-        first = next((o for o in options if o.star), options[0] if options else None)
-        return Gets(
-            doses,
-            _recheck(file, row, first, state) if first else "",
-            "" if doses else row.why,
-            tuple(rows),
-        )
-    return Gets(says="nothing", rows=tuple(rows))
+    found = decided(file, patient, lambda row, seen: _opened(file, row, seen))
+    if found.row is None:
+        return Gets(says="nothing", rows=found.rows)
+    options = found.options
+    first = next((o for o in options if o.star), options[0] if options else None)
+    return Gets(
+        tuple(dose(file, option, _only(file, option, patient)) for option in options),
+        _recheck(file, found.row, first, patient) if first else "",
+        "" if options else found.row.why,
+        found.rows,
+    )
 
 
-def _stop(file: ProtocolFile, state: State) -> str:
-    """The hard stop that the state itself is; "" when it is none."""
-    if state.renal in ("R3", "R4"):
+def _stop(file: ProtocolFile, patient: Patient) -> str:
+    """The hard stop that the patient itself is; "" when it is none."""
+    if patient.renal in ("R3", "R4"):
         return f"H2: {file.stop['H2'].says}"
-    if state.acts_as in ("high", "toxic"):
+    if patient.acts_as in ("high", "toxic"):
         return f"H3: {file.stop['H3'].says}"
-    if state.acts_as == "normal" and state.setting == "inpatient" and "life" not in state.flags:
+    life = "life" in patient.flags
+    if patient.acts_as == "normal" and patient.setting == "inpatient" and not life:
         return "a normal level is not treated"
-    relaxed = any(row.stop == "RU" for row in file.relaxed)
-    exempt = "life" in state.flags and file.stop["H2-unknown"].life_exempt
-    if state.renal == "RU" and not relaxed and not exempt:
+    exempt = life and file.stop["H2-unknown"].life_exempt
+    if patient.renal == "RU" and not relaxed(file, "RU") and not exempt:
         return f"H2: {file.stop['H2-unknown'].says}"
-    low = state.acts_as in ("severe", "moderate", "mild")
-    urgent = bool(state.flags & _URGENT) or state.acts_as == "severe"
-    if state.setting == "ambulatory" and ((low and urgent) or "life" in state.flags):
+    low = patient.acts_as in ("severe", "moderate", "mild")
+    urgent = bool(patient.flags & _URGENT) or patient.acts_as == "severe"
+    if patient.setting == "ambulatory" and ((low and urgent) or life):
         return f"H11: {file.stop['H11'].says}"
     return ""
 
 
-def _open(file: ProtocolFile, row: Regimen, option: Option, state: State) -> Option | None:
-    """The option as it is offered to a patient whom nothing else hinders; None when it is not."""
-    when = option.when
-    # Whether these hold is told beside the option.
-    fixed = When(classes=when.classes, bands=when.bands, settings=when.settings, renal=when.renal)
-    if not holds(fixed, state) or set(when.without) & state.flags:
-        return None
-    if file.product[option.product].route == "po":
-        return option
-    if state.setting == "ambulatory":
-        return None
-    weight = when.weight_to or when.weight_from or state.weight
-    limit = cap(file, State(*_facts(state), weight))
-    if "life" in row.when.flags or grams(option) <= limit:
-        return option
-    if first_grams(option) <= limit:
-        return option.model_copy(update={"then_dose": None, "then_minutes": None})
-    return None
+def _opened(file: ProtocolFile, row: Regimen, patient: Patient) -> list[Option]:
+    """The options of a row as they are offered to a patient whom nothing else hinders: whether
+    the weight and the flags they ask for are there is told beside them."""
+    found = []
+    for option in row.offer:
+        when = option.when
+        told = When(
+            classes=when.classes,
+            bands=when.bands,
+            settings=when.settings,
+            renal=when.renal,
+            without=when.without,
+        )
+        weight = when.weight_to or when.weight_from or patient.weight
+        room = Room(cap(file, patient.renal, weight))
+        given = fitting(file, row, option, patient.setting, room)
+        if given is not None and holds(told, patient):
+            found.append(given)
+    return found
 
 
-def _facts(state: State) -> tuple[str, str, str, str, frozenset[str]]:
-    return state.band, state.acts_as, state.setting, state.renal, state.flags
-
-
-def _only(file: ProtocolFile, option: Option, state: State) -> str:
-    """The option's condition that the state leaves open."""
-    if state.acts_as == "normal" and "life" not in state.flags:
+def _only(file: ProtocolFile, option: Option, patient: Patient) -> str:
+    """The option's condition that the patient leaves open."""
+    if patient.acts_as == "normal" and "life" not in patient.flags:
         return (
-            f"only after intravenous magnesium within {amount(file.limit.maintenance_window)}, "
+            f"only after intravenous magnesium within {file.limit.maintenance_window.said}, "
             "while a cause persists and no oral magnesium is active"
         )
     when = option.when
-    unmet = tuple(flag for flag in when.flags if flag not in state.flags)
+    unmet = tuple(flag for flag in when.flags if flag not in patient.flags)
     return only(
         When(
             flags=unmet,
@@ -192,7 +192,6 @@ def _only(file: ProtocolFile, option: Option, state: State) -> str:
     )
 
 
-def _recheck(file: ProtocolFile, row: Regimen, option: Option, state: State) -> str:
-    route = file.product[option.product].route
-    found = rechecks(file, route, row.id, state.acts_as, state.setting, state.renal)
+def _recheck(file: ProtocolFile, row: Regimen, option: Option, patient: Patient) -> str:
+    found = rechecks(file, file.product[option.product].route, row.id, patient)
     return "; ".join(recheck(text) for text in found)

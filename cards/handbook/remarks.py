@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 
 from cards import codes
 from cards.handbook.reach import reach
-from cards.protocol.faults import limits, speaks_of
+from cards.protocol.doses import doses
+from cards.protocol.faults import speaks_of
 from cards.protocol.model import CLASSES, LOW, Option, ProtocolFile
 from cards.protocol.parse import Protocol, shipped
-from cards.units.quantity import plain
+from cards.protocol.regimens import acting, largest_dose
+from cards.protocol.words import limit_kinds, limits
+from cards.units.quantity import places, plain
 
 RELAXED = "site-relaxed: "
-# Limits that protect by not being higher, or lower, than the standard profile's.
-_CEILINGS = frozenset(
-    """result.verify_above limit.daily_parenteral limit.single_iv limit.single_im limit.oral_daily
-    limit.unknown_weight_iv limit.iv_concentration limit.half_dose_iv limit.half_dose_oral
-    limit.oxide_daily limit.high_card""".split()
-)
-_FLOORS = frozenset("limit.weight_floor limit.adult_age limit.platelets".split())
 _RANK = {"none": 0, "info": 1, "warning": 2, "critical": 3}
 
 
@@ -36,6 +33,7 @@ def check(protocol: Protocol, today: date | None = None) -> tuple[str, ...]:
         *_regimens(file),
         *_bands(file),
         *_doses(file),
+        *_rates(file),
         *_followup(file),
         *_interactions(file),
         *_drug_lists(file),
@@ -128,17 +126,51 @@ def _doses(file: ProtocolFile) -> Iterator[str]:
             if dose > limit.single_iv.value:
                 yield (
                     f"{place}.dose: {plain(dose)} g is above limit.single_iv, "
-                    f"{plain(limit.single_iv.value)} g: its own draft is warned of"
+                    f"{limit.single_iv.said}: its own draft is warned of"
                 )
         if product.round_to_mg is None and not product.diluent:
             yield f"product.{option.product}: neither a diluent nor what is stocked is said"
     for row in file.renal:
         if row.cap_g > limit.daily_parenteral.value:
             yield f"renal {row.id}: its cap is above limit.daily_parenteral: drafts are warned of"
+        for level in sorted(LOW) if row.intravenous == "half" else ():
+            mine = largest_dose(file, row.id, level)
+            full = (other.id for other in file.renal if other.intravenous == "full")
+            if mine >= max((largest_dose(file, id_, level) for id_ in full), default=mine + 1):
+                yield f"renal {row.id}: halved, yet a {level} level gets a full {plain(mine)} g"
+                break
     for name, found in file.product.items():
         words = " ".join([found.text, found.substance, *(c.display for c in found.codings)])
         if "mgso4" in words.lower():
             yield f"product.{name}: 'MgSO4' on an order is misread as morphine: write it out"
+
+
+def _rates(file: ProtocolFile) -> Iterator[str]:
+    """``limit.fast_rate`` is the routine rate of the house (ruling 132): what is given faster
+    without an emergency, and, where a site is slower than the standard, what stays faster."""
+    routine, base = file.limit.fast_rate, shipped("standard").file.limit.fast_rate
+    urgent = []
+    for index, row in enumerate(file.regimen):
+        urgent_flags = {"life", "symp"} & set(row.when.flags)
+        emergency = urgent_flags or acting(file, row.when) == ("severe",)
+        for number, option in enumerate(row.offer):
+            for dose in doses(file.product[option.product], option):
+                an_hour = (dose.rate or 0) * 60 / 1000
+                if an_hour <= routine.value:
+                    continue
+                if emergency:
+                    urgent.append(dose.short)
+                    continue
+                yield (
+                    f"regimen[{index}] ({row.id}).offer[{number}]: {dose.short} is "
+                    f"{places(Decimal(an_hour), 3)} g/h, faster than limit.fast_rate, "
+                    f"{routine.said}"
+                )
+    if urgent and routine.value < base.value:
+        yield (
+            f"limit.fast_rate: {routine.said}, slower than the standard profile's {base.said}, "
+            f"and for severe levels and symptoms still faster: {', '.join(dict.fromkeys(urgent))}"
+        )
 
 
 def _followup(file: ProtocolFile) -> Iterator[str]:
@@ -198,12 +230,10 @@ def _against_standard(protocol: Protocol) -> Iterator[str]:
             f"band: normal up to {protocol.normal_high}: H3 holds only above that "
             f"(standard {standard.normal_high})"
         )
-    found = {place: limit.value for place, limit in limits(file)}
-    for place, limit in limits(base):
-        value = found[place]
-        if (place in _CEILINGS and value > limit.value) or (
-            place in _FLOORS and value < limit.value
-        ):
-            than = "above" if place in _CEILINGS else "below"
-            says = f"{plain(value)} {limit.unit} is {than} the standard profile's"
-            yield f"{place}: {says} {plain(limit.value)} {limit.unit}"
+    own_limits, base_limits = dict(limits(file)), dict(limits(base))
+    for place, kind in limit_kinds():
+        own, other = own_limits[place], base_limits[place]
+        than = {"low": "above", "high": "below"}.get(kind.careful)
+        higher = own.value > other.value
+        if than and own.value != other.value and higher is (than == "above"):
+            yield f"{place}: {own.said} is {than} the standard profile's {other.said}"

@@ -49,7 +49,7 @@ def sheet(protocol: Protocol) -> Sheet:
             (tables.results(file), *tables.site_codes(file), tables.LEVELS),
             (tables.bands(file), *tables.levels_(file), tables.flags_(file)),
         ),
-        Section("kidney", "Renal classes", (tables.KIDNEY,), (tables.kidney(file),)),
+        Section("kidney", "Renal classes", (tables.estimates(file),), (tables.kidney(file),)),
         Section("stops", "Hard stops", (tables.STOPS,), (tables.stops(file), tables.unread(file))),
         Section(
             "regimens",
@@ -64,7 +64,9 @@ def sheet(protocol: Protocol) -> Sheet:
             (tables.followup(file),) if file.followup else (),
         ),
         Section("limits", "Limits", (), tuple(tables.limits_(file))),
-        Section("rules", "Rules: what a card can say", (tables.RULES,), tuple(tables.rules(file))),
+        Section(
+            "rules", "Rules: what a card can say", (tables.RULES_SAY,), tuple(tables.rules(file))
+        ),
         Section(
             "interactions",
             "Hours apart from oral magnesium",

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 
 from cards.handbook.rows import Dose
-from cards.protocol.faults import daily_mmol
-from cards.protocol.model import Band, Limit, Option, Product, ProtocolFile, When
+from cards.protocol import doses
+from cards.protocol.flags import FLAGS
+from cards.protocol.model import Band, Option, Product, ProtocolFile, When
+from cards.protocol.regimens import RECHECK
 from cards.units.quantity import (
     MG_DL_PER_MEQ_L,
     MG_DL_PER_MMOL_L,
     MG_MOLAR,
-    SaltMass,
     places,
     plain,
 )
 
-FLAGS = {
-    "life": "life-threatening arrhythmia or seizure",
-    "symp": "symptoms",
-    "risk": "cardiac risk",
-    "noent": "enteral route out",
-    "giloss": "gastrointestinal loss",
-    "oral-first-step": "first oral step already active",
-    "oral-full-dose": "full oral dose already active",
-    "anticoagulant": "anticoagulant",
-    "platelets-low": "low platelets",
-}
-_UNITS = {"a": "years", "d": "days", "1": "times", "10*9/L": "x 10^9/L", "mg/g": "mg/dL per g/dL"}
-_TIMES = re.compile(r"(end|start)\+(\d+)([hd])")
 _SPANS = {"h": "h", "d": "days"}
-
-
-def unit(limit: Limit) -> str:
-    """The unit of a limit as people write it: UCUM's ``a`` is years."""
-    return _UNITS.get(limit.unit, limit.unit)
-
-
-def amount(limit: Limit) -> str:
-    """``150 mg/min``"""
-    return f"{plain(limit.value)} {unit(limit)}"
 
 
 def interval(band: Band, per: Decimal = Decimal(1), digits: int | None = None) -> str:
@@ -85,52 +62,24 @@ def dose(file: ProtocolFile, option: Option, only: str | None = None) -> Dose:
     product = file.product[option.product]
     stated = condition(option.when)
     own = ("" if stated == "always" else stated) if only is None else only
-    text, amounts = {"iv": _intravenous, "im": _intramuscular, "po": _oral}[product.route](
-        file, option
+    first, *then = doses.doses(product, option)
+    basis = "" if product.salt in ("sulfate", "oxide") else " elemental"
+    text = f"{product.substance} {first.shown}{basis} {first.how}"
+    text += "".join(f", then {each.shown} {each.how}" for each in then)
+    amounts = ", then ".join(_amounts(each) for each in (first, *then))
+    return Dose(text, amounts, option.product, option.star, own)
+
+
+def _amounts(given: doses.Dose) -> str:
+    if given.rate is not None:
+        return f"{given.contents}, {places(given.rate, 1)} mg/min"
+    if given.count is not None:
+        return f"{given.contents} each; in all {plain(given.amount * given.count)} g"
+    daily = given.daily_mmol or Decimal(0)
+    return (
+        f"{places(daily, 1)} mmol, {places(daily * 2, 1)} mEq, "
+        f"{places(daily * MG_MOLAR, 0)} mg elemental a day"
     )
-    return Dose(f"{product.substance} {text}", amounts, option.product, option.star, own)
-
-
-def _intravenous(file: ProtocolFile, option: Option) -> tuple[str, str]:
-    minutes = option.minutes or 1
-    text = f"{plain(option.dose)} g IV over {minutes} min"
-    amounts = _infused(option.dose, minutes)
-    if option.then_dose is not None:
-        then = option.then_minutes or 1
-        text += f", then {plain(option.then_dose)} g over {then} min"
-        amounts += f", then {_infused(option.then_dose, then)}"
-    return text, amounts
-
-
-def _intramuscular(file: ProtocolFile, option: Option) -> tuple[str, str]:
-    count = option.count or 1
-    text = f"{plain(option.dose)} g IM every {option.every_hours} h, {count} doses"
-    each = _contents(option.dose)
-    return text, f"{each} each; in all {plain(option.dose * count)} g"
-
-
-def _oral(file: ProtocolFile, option: Option) -> tuple[str, str]:
-    product = file.product[option.product]
-    basis = "" if product.salt == "oxide" else " elemental"
-    night = option.at_night and option.per_day == 1
-    often = "at night" if night else _often(option.per_day or 1)
-    mmol = daily_mmol(file, option)
-    elemental = places(mmol * MG_MOLAR, 0)
-    amounts = f"{places(mmol, 1)} mmol, {places(mmol * 2, 1)} mEq, {elemental} mg elemental a day"
-    return f"{plain(option.dose)} mg{basis} {often}", amounts
-
-
-def _often(per_day: int) -> str:
-    return {1: "once daily", 2: "twice daily"}.get(per_day, f"{per_day} times a day")
-
-
-def _infused(grams: Decimal, minutes: int) -> str:
-    return f"{_contents(grams)}, {places(grams * 1000 / minutes, 1)} mg/min"
-
-
-def _contents(grams: Decimal) -> str:
-    salt = SaltMass(grams * 1000, "sulfate")
-    return f"{places(salt.mmol, 1)} mmol, {places(salt.meq, 1)} mEq"
 
 
 def only(when: When) -> str:
@@ -178,7 +127,7 @@ def strength(product: Product) -> str:
 
 def recheck(text: str) -> str:
     """``6 h after the end`` for ``end+6h``"""
-    match = _TIMES.fullmatch(text)
+    match = RECHECK.fullmatch(text)
     if match is None:
         return text.replace("-", " ")
     return f"{match[2]} {_SPANS[match[3]]} after the {match[1]}"
@@ -186,4 +135,4 @@ def recheck(text: str) -> str:
 
 def flags(names: Iterable[str], joint: str = "and") -> str:
     """Flags in words."""
-    return f" {joint} ".join(text for name, text in FLAGS.items() if name in set(names))
+    return f" {joint} ".join(kind.words for name, kind in FLAGS.items() if name in set(names))

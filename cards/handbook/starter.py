@@ -10,7 +10,7 @@ from cards.protocol.parse import shipped_bytes
 
 _SHORT = """\
 # The protocol of {name}. It builds on the shipped profile standard: what is not said here is the
-# standard profile's. `repletion protocol show FILE` prints the whole decision table,
+# standard profile's. `repletion protocol show FILE --markdown` prints the whole decision table,
 # `repletion protocol check FILE` reads it like a careful pharmacist. Point REPLETION_PROTOCOL at
 # this file.
 #
@@ -30,7 +30,8 @@ drops = []
 # [sources]
 # HOSP = "our policy, its number and year"
 
-# Infuse at 1 g/h at most: a limit with its unit, where it comes from, and why.
+# The routine rate of the house, without an emergency: `check` remarks on what is faster. A limit
+# has its unit, where it comes from, and why.
 # [limit.fast_rate]
 # value = 1
 # unit = "g/h"

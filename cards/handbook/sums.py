@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from types import MappingProxyType
 
-from cards.handbook.spoken import amount, recheck
+from cards.handbook.spoken import recheck
 from cards.protocol import Protocol
 from cards.protocol.model import ProtocolFile
 from cards.units.quantity import (
@@ -58,9 +58,7 @@ def _rate(grams: int | Decimal, minutes: int) -> str:
 
 def _least(grams: int, file: ProtocolFile) -> str:
     rate = file.limit.infusion_rate
-    return (
-        f"{grams * 1000} mg / {amount(rate)} = {places(grams * 1000 / rate.value, 2)} min at least"
-    )
+    return f"{grams * 1000} mg / {rate.said} = {places(grams * 1000 / rate.value, 2)} min at least"
 
 
 def _magnesium(mmol: int) -> str:
@@ -104,15 +102,15 @@ def _by_weight(file: ProtocolFile) -> Lines:
     meq = SaltMass(Decimal(mg), "sulfate").meq
     return (
         f"250 mg/kg x {_EXAMPLE_KG} kg = {plain(grams)} g, {places(meq, 0)} mEq; "
-        f"the limit of 24 h is {amount(file.limit.daily_parenteral)}",
-        f"{_rate(grams, 240)}: under {amount(file.limit.infusion_rate)}, so a check of the rate "
+        f"the limit of 24 h is {file.limit.daily_parenteral.said}",
+        f"{_rate(grams, 240)}: under {file.limit.infusion_rate.said}, so a check of the rate "
         "alone would pass it",
     )
 
 
 def _push(file: ProtocolFile) -> Lines:
     return (
-        f"{_rate(1, 1)}; the limit is {amount(file.limit.infusion_rate)}",
+        f"{_rate(1, 1)}; the limit is {file.limit.infusion_rate.said}",
         _least(1, file),
         _least(2, file),
     )
@@ -124,7 +122,7 @@ def _toxic(file: ProtocolFile) -> str:
 
 
 def _ceiling(file: ProtocolFile) -> str:
-    return f"the daily ceiling is {amount(file.limit.oral_daily)}"
+    return f"the daily ceiling is {file.limit.oral_daily.said}"
 
 
 def _too_late(file: ProtocolFile) -> Lines:
@@ -175,7 +173,7 @@ _SUMS: MappingProxyType[str, Callable[[ProtocolFile], Lines]] = MappingProxyType
         "S1-17": lambda file: (_rate(5, 180),),
         "S1-18": _by_weight,
         "S1-24": lambda file: (_from_meq_l("1.8"), _from_meq_l("2.2"), _from_mmol_l("0.6")),
-        "S2-01": lambda file: (f"{_rate(2, 20)}; the limit is {amount(file.limit.infusion_rate)}",),
+        "S2-01": lambda file: (f"{_rate(2, 20)}; the limit is {file.limit.infusion_rate.said}",),
         "S2-02": _severe,
         "S2-03": lambda file: (_from_meq_l("1.3"), _bound(file, "severe")),
         "S2-11": lambda file: (_mmol_l("1.5"), _from_mmol_l("0.6")),

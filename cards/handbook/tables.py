@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from cards import codes
 from cards.handbook.levels import Gets, Levels, levels
 from cards.handbook.rows import Cell, Column, Kind, Row, Table, cell
 from cards.handbook.spoken import (
-    FLAGS,
-    amount,
     clearance,
     condition,
     dose,
@@ -21,9 +20,11 @@ from cards.handbook.spoken import (
     strength,
 )
 from cards.protocol.anchors import anchor
-from cards.protocol.faults import limits
-from cards.protocol.model import Cited, ProtocolFile, Rule, Setting, SiteDrug
+from cards.protocol.flags import FLAGS
+from cards.protocol.model import ESTIMATES, Cited, ProtocolFile, Rule, Setting, SiteDrug
 from cards.protocol.parse import Protocol
+from cards.protocol.rules import RULES, About
+from cards.protocol.words import fill, limit_kinds, limits
 from cards.units.quantity import plain
 
 LEVELS = (
@@ -32,16 +33,12 @@ LEVELS = (
     "recommended option. A line names what makes the patient different; where several lines fit, "
     "the first row of the regimen table that holds decides."
 )
-KIDNEY = (
-    "The lower of Cockcroft-Gault clearance and reported eGFR decides, compared unrounded; the "
-    "first class whose bound is reached counts. Acute kidney injury is at least R2."
-)
 STOPS = "While a stop holds no drug is suggested; the card says why and what to do."
 REGIMENS = (
     "Amounts of magnesium are computed from the salt: sulfate heptahydrate 246.47 g/mol, oxide "
     "40.304 g/mol, magnesium 24.305 g/mol, valence 2; mmol and mEq of an oral regimen are a day's."
 )
-RULES = (
+RULES_SAY = (
     "The worst finding leads the card. Rules that differ by level say their indicator for each "
     "class."
 )
@@ -57,32 +54,10 @@ SOURCES = "“Second-hand” and “abstract” say what was not read in full: a
 _BASIS = (Column("sources", "sources"), Column("statements", "statements"), Column("why", "why"))
 _SETTINGS: tuple[Setting, ...] = ("inpatient", "ambulatory")
 
-_LIMIT_GROUPS = {
-    "Infusions and injections": """limit.infusion_rate limit.fast_rate limit.single_iv
-        limit.daily_parenteral limit.single_im limit.iv_concentration limit.short_infusion
-        limit.monitoring_magnesium limit.bedside_dose limit.emergency_spent limit.one_off_end
-        limit.schedule_rest""",
-    "Oral magnesium": "limit.oral_daily limit.oral_full_dose limit.oxide_daily",
-    "Kidney, weight, age": """limit.half_dose_iv limit.half_dose_oral limit.creatinine_rise
-        limit.creatinine_ratio limit.creatinine_low limit.recent_dialysis limit.unknown_weight_iv
-        limit.weight_floor limit.weight_jump limit.weight_low limit.weight_high limit.adult_age""",
-    "High magnesium": "limit.supplement_high limit.high_card limit.obstetric_high",
-    "Potassium and calcium": """limit.potassium_low limit.potassium_at_risk limit.potassium_urgent
-        limit.magnesium_lab_interval limit.calcium_recheck limit.calcium_urgent
-        limit.calcium_ionized limit.calcium_per_albumin limit.albumin_normal""",
-    "Heart and bleeding": """limit.qtc_long limit.qtc_borderline limit.qrs_wide
-        limit.qtc_wide_allowance limit.new_event limit.event_night limit.recent_arrest
-        limit.platelets""",
-    "Cause, refractory, maintenance": """limit.femg_low limit.femg_high limit.femg_window
-        limit.refractory_iv limit.refractory_iv_window limit.refractory_oral_days
-        limit.maintenance_window""",
-    "When a card is repeated": "limit.quiet limit.accepted_unseen",
-    "How a result is read": """result.quantise result.age_inpatient result.age_ambulatory
-        result.age_creatinine_inpatient result.age_creatinine_ambulatory
-        result.age_weight_inpatient result.age_weight_ambulatory result.egfr_lag result.future
-        result.range_middle_low result.range_middle_high result.verify_below result.verify_above
-        result.edta_magnesium result.edta_potassium result.edta_calcium result.edta_window
-        result.borderline_high result.not_equilibrated""",
+_ABOUT: dict[str, About] = {
+    "The patient's magnesium": "state",
+    "A drafted magnesium order": "magnesium",
+    "Another drafted order": "order",
 }
 _DRUG_GROUPS = {
     "cause": "cause of low magnesium (N6, with N2 and N3)",
@@ -200,57 +175,32 @@ def _gets(gets: Gets) -> Cell:
     return (*gets.doses, *cell(after, says))
 
 
-# What the core also looks for, and no row of a file may speak of.
-_OTHER_FLAGS = {
-    "arrest": "cardiac arrest",
-    "torsades": "torsades",
-    "arrhythmia": "arrhythmia of this encounter",
-    "life-event": "the event itself",
-    "drafted-risk": "drafted risk",
-}
-
-
 def flags_(file: ProtocolFile) -> Table:
     """What makes a patient different, as the core finds it."""
-    limit = file.limit
-    long, wide = limit.qtc_long, limit.qrs_wide
-    meanings = {
-        "life": f"torsades or polymorphic VT at any level that is not high; another ventricular "
-        f"tachycardia with a pulse or a seizure at a low one; within {amount(limit.new_event)}",
-        "symp": f"tetany, carpopedal or laryngeal spasm, or QTc of {amount(long)} or more "
-        f"({amount(limit.qtc_wide_allowance)} more with a QRS of {amount(wide)} or more, or paced)",
-        "risk": "digoxin, a strong QT drug or haloperidol IV; two known-risk QT drugs, or one with "
-        f"potassium below {amount(limit.potassium_low)}; QTc of {amount(limit.qtc_borderline)} or "
-        "more; earlier VT or torsades; arrest or ventricular fibrillation earlier in this "
-        "encounter; acute coronary syndrome in this encounter; potassium below "
-        f"{amount(limit.potassium_urgent)}",
-        "noent": "ileus, vomiting, intolerance of oral magnesium",
-        "giloss": "short bowel, ileostomy, high-output stoma, chronic diarrhoea",
-        "oral-first-step": "oral magnesium was running before the result, below "
-        f"{amount(limit.oral_full_dose)} a day",
-        "oral-full-dose": "oral magnesium was running before the result, "
-        f"{amount(limit.oral_full_dose)} a day or more",
-        "anticoagulant": "an anticoagulant is active",
-        "platelets-low": f"platelets below {amount(limit.platelets)}",
-        "arrest": "cardiac arrest or ventricular fibrillation within "
-        f"{amount(limit.recent_arrest)}: follow ACLS; no trigger speaks, and an emergency dose is "
-        "not held up",
-        "torsades": "torsades or polymorphic VT, recorded as above",
-        "arrhythmia": "torsades, ventricular tachycardia or fibrillation or an arrest, now or "
-        "earlier in this encounter: no order is “not indicated” and none too fast for comfort",
-        "life-event": "the arrhythmia or seizure itself, whatever the level: an outpatient needs "
-        "emergency evaluation",
-        "drafted-risk": "cardiac risk that only a drug of the orders at hand makes: it changes the "
-        "regimen, not the indicator",
-    }
     rows = (
         Row(
-            anchor("flag", name), ((words,), cell(name if name in FLAGS else ""), (meanings[name],))
+            anchor("flag", name),
+            ((kind.words,), cell(name if kind.in_rows else ""), (fill(kind.meaning, file),)),
         )
-        for name, words in (FLAGS | _OTHER_FLAGS).items()
+        for name, kind in FLAGS.items()
     )
     columns = _columns(("the patient has", "name"), "in the file", "when")
     return Table("What the patient may have", columns, tuple(rows))
+
+
+def estimates(file: ProtocolFile) -> str:
+    """How the renal class is found, and what an acute injury makes of it."""
+    limit = file.limit
+    first = next(row.start for row in file.renal if row.id == "R0")
+    *others, last = ESTIMATES
+    return (
+        f"The lowest of {', '.join(others)} and {last} decides, compared unrounded; the first "
+        f"class whose bound is reached counts. Acute kidney injury (creatinine up by "
+        f"{limit.creatinine_rise.said} in two days, {limit.creatinine_ratio.number} x the lowest "
+        f"of a week, or coded) is at least R2; R1 where creatinine stays below "
+        f"{limit.creatinine_low.said} and the estimate is {plain(first or Decimal(0))} mL/min or "
+        "more."
+    )
 
 
 def kidney(file: ProtocolFile) -> Table:
@@ -303,7 +253,7 @@ def stops(file: ProtocolFile) -> Table:
 
 def unread(file: ProtocolFile) -> Table:
     """What a need that was asked for and not obtained does (protocol section 0)."""
-    cap = amount(file.limit.unknown_weight_iv)
+    cap = file.limit.unknown_weight_iv.said
     relaxed = {row.stop for row in file.relaxed}
     weight = "no limit by weight" if "weight-unknown" in relaxed else f"at most {cap} IV in 24 h"
     renal = (
@@ -398,30 +348,24 @@ def followup(file: ProtocolFile) -> Table:
 def limits_(file: ProtocolFile) -> Iterator[Table]:
     found = dict(limits(file))
     columns = _columns(("limit", "name"), ("value", "number"))
-    for title, places in _LIMIT_GROUPS.items():
+    groups: dict[str, list[str]] = {}
+    for place, kind in limit_kinds():
+        groups.setdefault(kind.group, []).append(place)
+    for title, places in groups.items():
         rows = (
             Row(
                 anchor(*place.split(".", 1)),
-                ((place,), (amount(found[place]),), *_basis(found[place])),
+                ((place,), (found[place].said,), *_basis(found[place])),
             )
-            for place in places.split()
+            for place in places
         )
         yield Table(title, (*columns, *_BASIS), tuple(rows))
 
 
 def rules(file: ProtocolFile) -> Iterator[Table]:
-    groups: dict[str, list[str]] = {
-        "The patient's magnesium": [],
-        "A drafted magnesium order": [],
-        "Another drafted order": [],
-    }
-    state, magnesium, other = groups.values()
-    for name in file.rule:
-        numbered = name[1:2].isdigit()
-        drafted = {"D": magnesium, "N": other}.get(name[0], state) if numbered else state
-        (other if name == "sign" else drafted).append(name)
     columns = _columns(("rule", "name"), "title", ("indicator", "indicator"))
-    for title, names in groups.items():
+    for title, about in _ABOUT.items():
+        names = [name for name in file.rule if RULES[name].about == about]
         rows = (
             Row(
                 anchor("rule", name),

@@ -1,6 +1,6 @@
 """Plan: what one card will say and suggest, before it becomes JSON."""
 
-from cards.plan.plan import Plan, make_plan, shown_rule
+from cards.plan.plan import Plan, make_plan
 from cards.plan.proposal import (
     LAB_NAMES,
     CreateDrug,
@@ -23,5 +23,4 @@ __all__ = [
     "Step",
     "UpdateDraft",
     "make_plan",
-    "shown_rule",
 ]

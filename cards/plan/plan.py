@@ -9,6 +9,7 @@ from cards.phrase import bare
 from cards.plan.proposal import CreateDrug, Proposal, UpdateDraft, propose
 from cards.plan.words import Line, detail_lines
 from cards.protocol import Indicator, Protocol
+from cards.protocol.rules import RULES, shown_rule
 
 SUMMARY_LIMIT = 139
 
@@ -67,13 +68,6 @@ def make_plan(
     )
 
 
-def shown_rule(rule: str) -> str:
-    """The rule id as people know it: D1-sign is D1."""
-    if rule in ("stop-info", "stop-warning"):
-        return "H10"
-    return rule.split("-")[0] if rule[:1] in "DN" and rule[1:2].isdigit() else rule
-
-
 def _cited_stops(assessment: Assessment, findings: tuple[Finding, ...]) -> tuple[StopFinding, ...]:
     asks = assessment.patient_view or any(f.act in ("offer", "update", "replace") for f in findings)
     return assessment.stops.holding if asks else ()
@@ -117,14 +111,14 @@ def _summary(
 ) -> str:
     chart = assessment.chart
     result = chart.magnesium.result
-    heading = lead.heading
+    heading, kind = lead.heading, RULES[lead.rule]
     text = heading
-    ordered = protocol.rule(lead.rule).says if lead.rule[:1] == "N" else ""
+    ordered = protocol.rule(lead.rule).says if kind.about == "order" else ""
     if ordered and result is not None and result.low:
         text = f"Magnesium {bare(result.shown(), 30)} is low and {ordered}"
-    elif lead.rule in _ABOUT_RESULT and result is not None:
+    elif kind.result and result is not None:
         text = f"Magnesium {bare(result.shown(), 30)}, {heading}"
-    elif lead.draft is not None and lead.rule[:1] in "DN":
+    elif lead.draft is not None and kind.about != "state":
         text = f"{bare(lead.draft.label, 40)}: {heading}"
     starred = next((p for p in proposals if p.recommended), None)
     if starred is not None:
@@ -142,19 +136,10 @@ def _summary(
     return bare(text, SUMMARY_LIMIT)
 
 
-_ABOUT_RESULT = frozenset(
-    """life symp severe moderate mild mild-risk borderline high high-source toxic toxic-stale
-    unit-unknown unit-conflict indeterminate stop-info stop-warning sign maintenance""".split()
-)
-
-
 def _wants_drug(assessment: Assessment, lead: Finding) -> bool:
     result = assessment.chart.magnesium.result
     low = result is not None and result.usable and result.low
-    return low and (
-        lead.act == "offer"
-        or lead.rule in ("life", "symp", "severe", "moderate", "mild", "mild-risk")
-    )
+    return low and (lead.act == "offer" or RULES[lead.rule].treats)
 
 
 def _subject(assessment: Assessment, lead: Finding) -> str:

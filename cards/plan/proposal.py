@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from msgspec import Struct
 
 from cards import codes
-from cards.assessment import Assessment, Finding, Offer
+from cards.assessment import Assessment, Finding, Offer, read_patient
 from cards.chart import Chart
 from cards.orders import DraftOrder
 from cards.phrase import bare
 from cards.protocol import Protocol
-from cards.units.quantity import SaltMass, places, plain
+from cards.protocol.doses import Dose
+from cards.protocol.regimens import lasts, recheck_after, rechecks
+from cards.units.quantity import places
 
-_RECHECK = re.compile(r"(end|start)\+(\d+)([hd])\Z")
 _MORNING = 6
-_SETTLE = timedelta(hours=6)
 _APART = timedelta(hours=4)
 LAB_NAMES = {
     "magnesium": "magnesium level",
@@ -28,77 +26,33 @@ LAB_NAMES = {
 
 
 class Step(Struct, frozen=True, gc=False):
-    """One order of a regimen: a dose in grams (parenteral) or milligrams, and how it is given.
-
-    ``minutes`` is the infusion time; ``bound`` how long an oral order lasts, in days.
-    """
+    """One order of a regimen: the dose that is given, and when it starts."""
 
     offer: Offer
-    dose: Decimal
-    minutes: int | None
-    bound: int | None
+    given: Dose
     start: datetime
 
     @property
     def end(self) -> datetime:
-        option = self.offer.option
-        if self.minutes:
-            return self.start + timedelta(minutes=self.minutes)
-        if option.count and option.every_hours:
-            return self.start + timedelta(hours=option.every_hours * (option.count - 1))
+        given = self.given
+        if given.minutes:
+            return self.start + timedelta(minutes=given.minutes)
+        if given.count and given.every_hours:
+            return self.start + timedelta(hours=given.every_hours * (given.count - 1))
         return self.start
-
-    def amount(self) -> str:
-        """``2 g (8.1 mmol, 16.2 mEq)`` or ``500 mg (302 mg elemental)``."""
-        product = self.offer.product
-        if product.route in ("iv", "im"):
-            salt = SaltMass(self.dose * 1000, "sulfate")
-            return f"{plain(self.dose)} g ({places(salt.mmol, 1)} mmol, {places(salt.meq, 1)} mEq)"
-        if product.salt == "oxide":
-            elemental = SaltMass(self.dose, "oxide").elemental.mg
-            return f"{plain(self.dose)} mg ({places(elemental, 0)} mg elemental)"
-        return f"{plain(self.dose)} mg elemental"
-
-    def how(self) -> str:
-        """``IV over 20 min (100 mg/min)``, ``at night``, ``twice daily``, …"""
-        option = self.offer.option
-        if self.offer.route == "iv":
-            rate = self.dose * 1000 / Decimal(self.minutes or 1)
-            return f"IV over {span(self.minutes or 0)} ({places(rate, 1)} mg/min)"
-        if self.offer.route == "im":
-            return f"IM every {option.every_hours} h for {option.count} doses"
-        times = {1: "once daily", 2: "twice daily", 3: "three times daily"}
-        often = times.get(option.per_day or 1, f"{option.per_day} times daily")
-        return f"by mouth {'at night' if option.at_night else often} for {self.bound} days"
 
     def text(self) -> str:
         """The dosage text of the order: g first, then mmol and mEq, rate, diluent and time."""
-        product = self.offer.product
-        parts = [f"{self.amount()} {self.how()}"]
-        if product.diluent:
-            parts.append(product.diluent)
-        if self.offer.route == "po":
-            parts.append(f"{places(self.offer.daily_mmol, 1)} mmol a day")
-        return "; ".join(parts)
-
-    def short(self) -> str:
-        """``magnesium sulfate 2 g IV over 20 min``"""
-        product = self.offer.product
-        unit = "g" if self.offer.parenteral else "mg"
-        dose = f"{product.substance} {plain(self.dose)} {unit}"
-        if self.offer.route == "iv":
-            return f"{dose} IV over {span(self.minutes or 0)}"
-        option = self.offer.option
-        if self.offer.route == "im":
-            return f"{dose} IM every {option.every_hours} h x {option.count}"
-        if option.at_night:
-            return f"{dose} at night"
-        return f"{dose} {'twice' if option.per_day == 2 else f'{option.per_day} times'} daily"
-
-
-def span(minutes: int) -> str:
-    """``20 min``, ``2 h``"""
-    return f"{minutes // 60} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} min"
+        daily = self.given.daily_mmol
+        return "; ".join(
+            part
+            for part in (
+                self.given.full,
+                self.offer.product.diluent,
+                f"{places(daily, 1)} mmol a day" if daily is not None else "",
+            )
+            if part
+        )
 
 
 class CreateDrug(Struct, frozen=True, gc=False):
@@ -200,8 +154,8 @@ def _proposal(
     updating: bool,
 ) -> Proposal:
     chart = assessment.chart
-    rechecks = _rechecks(offer, chart, protocol)
-    steps = _steps(offer, chart.now, rechecks)
+    found = _rechecks(offer, chart, protocol)
+    steps = _steps(offer, chart.now, found)
     actions: list[Action] = []
     if draft is not None and updating and offer.route == "iv" and draft.resource.id:
         actions.append(UpdateDraft(draft, steps[0]))
@@ -209,7 +163,7 @@ def _proposal(
         draft = None
     else:
         actions += [CreateDrug(step, n) for n, step in enumerate(steps)]
-    drawn = _draw_times(rechecks, steps[-1], chart.now)
+    drawn = _draw_times(found, steps[-1], chart.now, protocol)
     actions += [_lab("magnesium", chart, at, len(actions) + n) for n, at in enumerate(drawn)]
     if draft is not None and draft.resource.id:
         actions.append(DeleteOrder(f"MedicationRequest/{draft.resource.id}", bare(draft.label, 60)))
@@ -218,7 +172,7 @@ def _proposal(
         for order in chart.medicines.oral_before(result.collected if result else None):
             if order.resource.id:
                 actions.append(DeleteOrder(order.reference, bare(order.label, 60)))
-    label = " then ".join(step.short() for step in steps)
+    label = " then ".join(step.given.short for step in steps)
     if drawn:
         label += ", with follow-up level"
     option = offer.option
@@ -226,51 +180,29 @@ def _proposal(
     return Proposal(label[0].upper() + label[1:], key, offer.star, tuple(actions))
 
 
-def _steps(offer: Offer, now: datetime, rechecks: tuple[str, ...]) -> tuple[Step, ...]:
-    option = offer.option
-    bound = _bound(rechecks) if offer.route == "po" else None
-    first = Step(offer, option.dose, option.minutes, bound, now)
-    if option.then_dose is None:
-        return (first,)
-    return first, Step(offer, option.then_dose, option.then_minutes, None, first.end)
-
-
-def _bound(rechecks: tuple[str, ...]) -> int:
-    """Days an oral order lasts: until its first recheck at a stated time (protocol section 6);
-    that there is one is checked when the file is read."""
-    first = next(match for text in rechecks if (match := _RECHECK.match(text)))
-    amount = int(first[2])
-    return max(amount if first[3] == "d" else amount // 24, 1)
+def _steps(offer: Offer, now: datetime, found: tuple[str, ...]) -> tuple[Step, ...]:
+    # That an oral order ends at a recheck is checked when the file is read.
+    first, *then = offer.doses(lasts(found) if offer.route == "po" else None)
+    step = Step(offer, first, now)
+    return (step, *(Step(offer, dose, step.end) for dose in then))
 
 
 def _rechecks(offer: Offer, chart: Chart, protocol: Protocol) -> tuple[str, ...]:
-    result = chart.magnesium.result
-    acts_as = result.acts_as if result else None
-    for row in protocol.file.followup:
-        if offer.route not in row.routes:
-            continue
-        if row.regimens and offer.regimen.id not in row.regimens:
-            continue
-        when = row.when
-        if when.classes and acts_as not in when.classes:
-            continue
-        if when.settings and chart.setting not in when.settings:
-            continue
-        if when.renal and chart.kidney.id not in when.renal:
-            continue
-        return row.recheck
-    return ()
+    patient = read_patient(chart, frozenset())
+    return rechecks(protocol.file, offer.route, offer.regimen.id, patient)
 
 
-def _draw_times(rechecks: tuple[str, ...], step: Step, now: datetime) -> list[datetime]:
+def _draw_times(
+    found: tuple[str, ...], step: Step, now: datetime, protocol: Protocol
+) -> list[datetime]:
     times: list[datetime] = []
-    for recheck in rechecks:
-        match = _RECHECK.match(recheck)
-        if match is None:
-            at = _next_morning(step.end + _SETTLE)
+    for recheck in found:
+        after = recheck_after(recheck)
+        if after is None:
+            at = _next_morning(step.end + protocol.file.result.not_equilibrated.span)
         else:
-            amount = timedelta(hours=int(match[2]) * (24 if match[3] == "d" else 1))
-            at = (step.end if match[1] == "end" else now) + amount
+            anchor, later = after
+            at = (step.end if anchor == "end" else now) + later
         # Two draws within a few hours are one draw.
         if all(abs(at - other) >= _APART for other in times):
             times.append(at)
@@ -316,16 +248,17 @@ def _labs(
     if not labs:
         return None
     chart = assessment.chart
-    at = _settled(assessment)
+    at = _settled(assessment, protocol)
     actions = tuple(
         _lab(lab, chart, at if lab == "magnesium" else chart.now, n) for n, lab in enumerate(labs)
     )
     names = " and ".join(LAB_NAMES[lab] for lab in labs)
-    when = "now" if at == chart.now else "6 h after the infusion"
+    settled = protocol.file.result.not_equilibrated
+    when = "now" if at == chart.now else f"{settled.said} after the infusion"
     return Proposal(f"Order {names} {when}", "labs/" + "+".join(labs), False, actions)
 
 
-def _settled(assessment: Assessment) -> datetime:
+def _settled(assessment: Assessment, protocol: Protocol) -> datetime:
     """Now; or, while magnesium is being given, when the level means something again."""
     chart = assessment.chart
     if not assessment.stops.met("H9"):
@@ -337,4 +270,4 @@ def _settled(assessment: Assessment) -> datetime:
     ]
     ends += [order.end(medicines.one_off) for order in medicines.running_parenteral]
     latest = max((end for end in ends if end is not None), default=chart.now)
-    return max(chart.now, latest + _SETTLE)
+    return max(chart.now, latest + protocol.file.result.not_equilibrated.span)

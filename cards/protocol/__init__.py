@@ -1,9 +1,10 @@
 """Protocol: the clinical numbers and words, read once from a TOML file into frozen types."""
 
 from cards.protocol.anchors import anchor, cited_anchor
+from cards.protocol.flags import FLAGS
 from cards.protocol.model import (
     CLASSES,
-    FLAGS,
+    ESTIMATES,
     LOW,
     ActsAs,
     Band,
@@ -26,9 +27,12 @@ from cards.protocol.parse import (
     parse_protocol,
     shipped,
 )
+from cards.protocol.said import said
+from cards.protocol.words import fill
 
 __all__ = [
     "CLASSES",
+    "ESTIMATES",
     "FLAGS",
     "LOW",
     "PROFILES",
@@ -49,6 +53,8 @@ __all__ = [
     "anchor",
     "build_protocol",
     "cited_anchor",
+    "fill",
     "parse_protocol",
+    "said",
     "shipped",
 ]

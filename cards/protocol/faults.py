@@ -10,12 +10,12 @@ from decimal import Decimal
 from itertools import pairwise
 
 from cards import codes
+from cards.protocol.doses import doses
 from cards.protocol.drugs import drug_faults, is_ndc
 from cards.protocol.model import (
     CLASSES,
     LOW,
     Cited,
-    Limit,
     Option,
     Product,
     ProductCode,
@@ -23,24 +23,24 @@ from cards.protocol.model import (
     Regimen,
     When,
 )
-from cards.protocol.units import EXPECTED_UNITS
+from cards.protocol.regimens import (
+    Patient,
+    acting,
+    cap,
+    classes_of,
+    first_grams,
+    for_life,
+    grams,
+    lasts,
+    rechecks,
+)
+from cards.protocol.rules import RULES
+from cards.protocol.words import limit_kinds, limits
 from cards.units.quantity import least_minutes, magnesium_unit, plain
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]
 
-RULES = frozenset(
-    """life life-no-level life-level-first arrest symp severe moderate mild mild-risk borderline
-    high high-source toxic toxic-stale unit-unknown unit-conflict indeterminate unreadable
-    whole-blood other-specimen not-obtained stop-warning stop-info refractory maintenance
-    D0 D1 D1-select D1-sign D2 D3 D4 D5 D6 D7 D8 D9 D10 D11 D12 D13 D14 D14-high D15 D16 D16-r2
-    D17 D18 D19 D19-age D20 D20-emergency D21
-    N1 N1-lab N2 N3 N3-lab N4 N5 N6 N7 N8 N9 sign""".split()
-)
-# Rules whose indicator may differ by class: those the core asks with the class of the result.
-BY_CLASS = frozenset("N1 N2 N3 N4 N5 N6 N9".split())
-# Said as critical whatever the file says.
-CRITICAL = frozenset({"life", "symp"})
 STOPS = frozenset("H1 H2 H2-unknown H3 H4 H5 H6 H7 H8 H9 H10 H11".split())
 PARENTERAL_STOPS = frozenset("H4 H5 H8".split())
 LIFE_EXEMPT = frozenset("H2-unknown H7".split())
@@ -85,16 +85,6 @@ def faults(file: ProtocolFile) -> Iterator[Fault]:
     yield from drug_faults(file)
 
 
-def limits(file: ProtocolFile) -> Iterator[tuple[str, Limit]]:
-    """Every Limit with its place in the file."""
-    for name in type(file.limit).model_fields:
-        yield f"limit.{name}", getattr(file.limit, name)
-    for name in type(file.result).model_fields:
-        value = getattr(file.result, name)
-        if isinstance(value, Limit):
-            yield f"result.{name}", value
-
-
 def cited(file: ProtocolFile) -> Iterator[tuple[Path, Cited]]:
     """Every entry that rests on sources, with its path in the file."""
     for place, limit in limits(file):
@@ -131,9 +121,10 @@ def _citation_faults(file: ProtocolFile) -> Iterator[Fault]:
 
 def _limit_faults(file: ProtocolFile) -> Iterator[Fault]:
     found = dict(limits(file))
-    for place, limit in found.items():
+    for place, kind in limit_kinds():
+        limit = found[place]
         path = tuple(place.split("."))
-        expected = EXPECTED_UNITS[place]
+        expected = kind.unit.split()
         if limit.unit not in expected:
             yield (*path, "unit"), f"must be {' or '.join(expected)}, is {limit.unit!r}"
         if limit.value < 0 or (limit.value == 0 and place != "result.quantise"):
@@ -147,6 +138,9 @@ def _limit_faults(file: ProtocolFile) -> Iterator[Fault]:
     if file.limit.infusion_rate.value > LABEL_RATE:
         says = f"the label's {LABEL_RATE} mg/min is never relaxable"
         yield ("limit", "infusion_rate", "value"), says
+    if file.limit.fast_rate.value * 1000 > file.limit.infusion_rate.value * 60:
+        says = f"{file.limit.fast_rate.said} is faster than limit.infusion_rate"
+        yield ("limit", "fast_rate", "value"), f"{says}, {file.limit.infusion_rate.said}"
 
 
 def _site_code_faults(file: ProtocolFile) -> Iterator[Fault]:
@@ -231,15 +225,18 @@ def _renal_faults(file: ProtocolFile) -> Iterator[Fault]:
 
 
 def _rule_faults(file: ProtocolFile) -> Iterator[Fault]:
-    yield from ((("rule", n), "no such rule") for n in sorted(set(file.rule) - RULES))
-    yield from ((("rule", n), "missing") for n in sorted(RULES - set(file.rule)))
+    yield from ((("rule", n), "no such rule") for n in sorted(set(file.rule) - set(RULES)))
+    yield from ((("rule", n), "missing") for n in sorted(set(RULES) - set(file.rule)))
     for name, rule in file.rule.items():
         path: Path = ("rule", name, "indicator")
-        if name in CRITICAL and rule.indicator != "critical":
+        kind = RULES.get(name)
+        if kind is None:
+            continue
+        if kind.critical and rule.indicator != "critical":
             yield path, "must be critical"
         if isinstance(rule.indicator, str):
             continue
-        if name not in BY_CLASS:
+        if not kind.by_class:
             yield path, "this rule has one indicator, not one for each class"
         elif set(rule.indicator) != LOW:
             yield path, "say severe, moderate and mild"
@@ -398,36 +395,17 @@ def _rate_faults(
             )
 
 
-def grams(option: Option) -> Decimal:
-    """All parenteral grams of an option, as they count towards the 24 h cap."""
-    return option.dose * (option.count or 1) + (option.then_dose or 0)
-
-
-def first_grams(option: Option) -> Decimal:
-    """The grams that must fit for the option to be offered: those of its first step alone."""
-    return grams(option) - (option.then_dose or 0)
-
-
-def classes_of(file: ProtocolFile, *whens: When) -> tuple[str, ...]:
-    """The renal classes that rows and their options speak of; those that do not always refuse
-    when nothing is stated."""
-    stated = [set(when.renal) for when in whens if when.renal]
-    open_ = {row.id for row in file.renal if row.intravenous != "refuse" or row.oral != "refuse"}
-    ids = set.intersection(*stated) if stated else open_
-    return tuple(row.id for row in file.renal if row.id in ids)
-
-
 def _cap_faults(
     file: ProtocolFile, path: Path, regimen: Regimen, option: Option
 ) -> Iterator[Fault]:
-    if "life" in regimen.when.flags:  # exempt from the cap, once in 24 h
+    if for_life(regimen):  # exempt from the cap, once in 24 h
         most = file.limit.single_iv.value
         if grams(option) > most:
             yield (*path, "dose"), f"exempt from the cap, so at most limit.single_iv ({most} g)"
         return
-    caps: dict[str, Decimal] = {row.id: row.cap_g for row in file.renal}
     total = first_grams(option)
     ids = classes_of(file, regimen.when, option.when)
+    caps = {id_: cap(file, id_, None, suggesting=False) for id_ in ids}
     over = [id_ for id_ in ids if total > caps[id_]]
     stated = bool(regimen.when.renal or option.when.renal)
     if not ids:
@@ -437,56 +415,23 @@ def _cap_faults(
         yield (*path, "dose"), f"{plain(total)} g in 24 h is over the cap ({shown})"
 
 
-def daily_mmol(file: ProtocolFile, option: Option) -> Decimal:
-    """Millimoles of magnesium a day of an oral option."""
-    return file.product[option.product].mmol(option.dose * (option.per_day or 1))
-
-
 def _oral_faults(
     file: ProtocolFile, path: Path, regimen: Regimen, option: Option
 ) -> Iterator[Fault]:
-    daily = daily_mmol(file, option)
+    daily = doses(file.product[option.product], option)[0].daily_mmol or Decimal(0)
     if daily > file.limit.oral_daily.value:
         yield (*path, "dose"), f"{daily:.1f} mmol a day is over the oral ceiling"
     refusing = {row.id for row in file.renal if row.oral == "refuse"}
     if refused := [i for i in classes_of(file, regimen.when, option.when) if i in refusing]:
         yield path, f"by mouth, where {', '.join(refused)} refuses it"
-    for acts_as in _acting(file, regimen.when, option.when):
+    for acts_as in acting(file, regimen.when, option.when):
         for setting in regimen.when.settings or ("inpatient", "ambulatory"):
             for id_ in classes_of(file, regimen.when, option.when):
-                bound = rechecks(file, "po", regimen.id, acts_as, setting, id_)
-                if not any(each.startswith("start+") for each in bound):
+                patient = Patient(None, acts_as, setting, id_, frozenset(), None)
+                if not lasts(rechecks(file, "po", regimen.id, patient)):
                     says = f"no [[followup]] row bounds it ({acts_as}, {setting}, {id_})"
                     yield path, f"{says}: an oral order lasts until its start+ recheck"
                     return
-
-
-def _acting(file: ProtocolFile, *whens: When) -> tuple[str, ...]:
-    """The classes rows and their options speak of: all that may be treated when none is."""
-    found = {band.acts_as for band in file.band} - {"high", "toxic"}
-    for when in whens:
-        if when.classes:
-            found &= set(when.classes)
-        if when.bands:
-            found &= {band.acts_as for band in file.band if band.name in when.bands}
-    return tuple(acts_as for acts_as in CLASSES if acts_as in found)
-
-
-def rechecks(
-    file: ProtocolFile, route: str, regimen: str, acts_as: str, setting: str, renal: str
-) -> tuple[str, ...]:
-    """The rechecks of the first follow-up row that holds, as the core looks for it."""
-    for row in file.followup:
-        when = row.when
-        if (
-            route in row.routes
-            and regimen in (row.regimens or (regimen,))
-            and acts_as in (when.classes or (acts_as,))
-            and setting in (when.settings or (setting,))
-            and renal in (when.renal or (renal,))
-        ):
-            return row.recheck
-    return ()
 
 
 def _followup_faults(file: ProtocolFile) -> Iterator[Fault]:

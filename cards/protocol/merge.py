@@ -49,6 +49,10 @@ class Merged:
         text = json.dumps(self.raw, sort_keys=True, default=str, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def inherited(self, path: tuple[Key, ...]) -> bool:
+        """Whether the entry at a path is not the file's own."""
+        return (str(path[0]), path[1]) in self.origins
+
     def line(self, path: tuple[Key, ...], says: str) -> str:
         """``site.toml: regimen[2] (oral).offer[0].dose: what is wrong``."""
         head: tuple[str, Key] | None = None

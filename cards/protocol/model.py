@@ -15,7 +15,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal
 
+from msgspec import Struct
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,41 +26,31 @@ from pydantic import (
     StrictInt,
 )
 
-from cards.units.quantity import MG_MOLAR, SaltMass
+from cards.protocol.flags import FLAGS
+from cards.units.quantity import MG_MOLAR, SaltMass, stated
 
 Indicator = Literal["info", "warning", "critical"]
 ActsAs = Literal["severe", "moderate", "mild", "normal", "high", "toxic"]
 RenalId = Literal["R0", "R1", "R2", "R3", "R4", "RU"]
 Setting = Literal["inpatient", "ambulatory"]
+# The estimates of renal function, of which the lowest decides: as reported, and two computed.
+ESTIMATES = ("eGFR", "CKD-EPI 2021", "Cockcroft-Gault")
 CLASSES: tuple[ActsAs, ...] = ("severe", "moderate", "mild", "normal", "high", "toxic")
 LOW: frozenset[str] = frozenset({"severe", "moderate", "mild"})
-FLAGS = (
-    "life",
-    "symp",
-    "risk",
-    "noent",
-    "giloss",
-    "oral-first-step",
-    "oral-full-dose",
-    "anticoagulant",
-    "platelets-low",
-)
-Flag = Literal[
-    "life",
-    "symp",
-    "risk",
-    "noent",
-    "giloss",
-    "oral-first-step",
-    "oral-full-dose",
-    "anticoagulant",
-    "platelets-low",
-]
+
+
+def _flag(value: str) -> str:
+    if value not in FLAGS or not FLAGS[value].in_rows:
+        raise ValueError(f"no flag {value!r}")
+    return value
+
+
+Flag = Annotated[str, AfterValidator(_flag)]
 
 
 def _numeric(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("Input should be a number")
+        raise ValueError("must be a number")
     return value
 
 
@@ -85,10 +77,28 @@ class Cited(Model):
     why: str = ""
 
 
+class Spoken(Cited):
+    """An entry whose sentences stand on cards. They name a number of the file instead of
+    repeating it (``{limit.quiet}``, see ``cards/protocol/words.py``); ``own_numbers`` are those
+    that only happen to equal a limit: ``7 days``."""
+
+    own_numbers: tuple[str, ...] = ()
+
+
 class Limit(Cited):
     value: Number
     unit: str
     why: str = Field(min_length=1)
+
+    @cached_property
+    def number(self) -> str:
+        """The number as the file states it, with three decimals at most."""
+        return stated(self.value)
+
+    @cached_property
+    def said(self) -> str:
+        """``150 mg/min``, ``18 years``: the number with its unit, as people say it."""
+        return f"{self.number} {_SAID_UNITS.get(self.unit, self.unit)}"
 
     @cached_property
     def span(self) -> timedelta:
@@ -96,7 +106,33 @@ class Limit(Cited):
         return timedelta(**{_TIMES[self.unit]: float(self.value)})
 
 
+class LimitKind(Struct, frozen=True, gc=False):
+    """What the code knows of a limit: its ``group`` on the page, the unit (or units) the code reads
+    it in, and whether it protects by being ``low`` or ``high``, so that a site is told where its
+    own is less careful than the standard's."""
+
+    group: str
+    unit: str
+    careful: Literal["", "low", "high"] = ""
+
+
+_INFUSED = "Infusions and injections"
+_ORAL = "Oral magnesium"
+_BODY = "Kidney, weight, age"
+_HIGH = "High magnesium"
+_SALTS = "Potassium and calcium"
+_HEART = "Heart and bleeding"
+_COURSE = "Cause, refractory, maintenance"
+_REPEATED = "When a card is repeated"
+_READ = "How a result is read"
 _TIMES = {"min": "minutes", "h": "hours", "d": "days"}
+_SAID_UNITS = {
+    "a": "years",
+    "d": "days",
+    "1": "times",
+    "10*9/L": "x 10^9/L",
+    "mg/g": "mg/dL per g/dL",
+}
 
 
 class Head(Model):
@@ -131,88 +167,86 @@ class Result(Model):
     nothing at all. ``quantise`` is a power of ten; 0 compares as reported.
     """
 
-    quantise: Limit
     stale: Literal["repeat", "silent"] = "repeat"
-    age_inpatient: Limit
-    age_ambulatory: Limit
-    age_creatinine_inpatient: Limit
-    age_creatinine_ambulatory: Limit
-    age_weight_inpatient: Limit
-    age_weight_ambulatory: Limit
-    egfr_lag: Limit
-    future: Limit
-    range_middle_low: Limit
-    range_middle_high: Limit
-    verify_below: Limit
-    verify_above: Limit
-    edta_magnesium: Limit
-    edta_potassium: Limit
-    edta_calcium: Limit
-    edta_window: Limit
-    borderline_high: Limit
-    not_equilibrated: Limit
+    quantise: Annotated[Limit, LimitKind(_READ, "mg/dL")]
+    age_inpatient: Annotated[Limit, LimitKind(_READ, "min h d")]
+    age_ambulatory: Annotated[Limit, LimitKind(_READ, "min h d")]
+    age_creatinine_inpatient: Annotated[Limit, LimitKind(_READ, "min h d")]
+    age_creatinine_ambulatory: Annotated[Limit, LimitKind(_READ, "min h d")]
+    age_weight_inpatient: Annotated[Limit, LimitKind(_READ, "min h d")]
+    age_weight_ambulatory: Annotated[Limit, LimitKind(_READ, "min h d")]
+    egfr_lag: Annotated[Limit, LimitKind(_READ, "h")]
+    future: Annotated[Limit, LimitKind(_READ, "min")]
+    range_middle_low: Annotated[Limit, LimitKind(_READ, "mg/dL")]
+    range_middle_high: Annotated[Limit, LimitKind(_READ, "mg/dL")]
+    verify_below: Annotated[Limit, LimitKind(_READ, "mg/dL")]
+    verify_above: Annotated[Limit, LimitKind(_READ, "mg/dL", careful="low")]
+    edta_magnesium: Annotated[Limit, LimitKind(_READ, "mg/dL")]
+    edta_potassium: Annotated[Limit, LimitKind(_READ, "mmol/L")]
+    edta_calcium: Annotated[Limit, LimitKind(_READ, "mg/dL")]
+    edta_window: Annotated[Limit, LimitKind(_READ, "min")]
+    borderline_high: Annotated[Limit, LimitKind(_READ, "mg/dL")]
+    not_equilibrated: Annotated[Limit, LimitKind(_READ, "h")]
     site_codes: tuple[SiteCode, ...] = ()
 
 
 class Limits(Model):
     """The numbers the rules share."""
 
-    infusion_rate: Limit
-    fast_rate: Limit
-    single_iv: Limit
-    daily_parenteral: Limit
-    single_im: Limit
-    iv_concentration: Limit
-    unknown_weight_iv: Limit
-    weight_floor: Limit
-    weight_jump: Limit
-    weight_low: Limit
-    weight_high: Limit
-    adult_age: Limit
-    bedside_dose: Limit
-    emergency_spent: Limit
-    one_off_end: Limit
-    schedule_rest: Limit
-    oral_daily: Limit
-    oral_full_dose: Limit
-    oxide_daily: Limit
-    half_dose_iv: Limit
-    half_dose_oral: Limit
-    supplement_high: Limit
-    high_card: Limit
-    obstetric_high: Limit
-    platelets: Limit
-    potassium_low: Limit
-    potassium_at_risk: Limit
-    potassium_urgent: Limit
-    calcium_recheck: Limit
-    calcium_urgent: Limit
-    calcium_ionized: Limit
-    calcium_per_albumin: Limit
-    albumin_normal: Limit
-    qtc_long: Limit
-    qtc_borderline: Limit
-    qrs_wide: Limit
-    qtc_wide_allowance: Limit
-    creatinine_rise: Limit
-    creatinine_ratio: Limit
-    creatinine_low: Limit
-    femg_low: Limit
-    femg_high: Limit
-    femg_window: Limit
-    refractory_iv: Limit
-    refractory_iv_window: Limit
-    refractory_oral_days: Limit
-    maintenance_window: Limit
-    new_event: Limit
-    event_night: Limit
-    recent_arrest: Limit
-    recent_dialysis: Limit
-    magnesium_lab_interval: Limit
-    monitoring_magnesium: Limit
-    short_infusion: Limit
-    quiet: Limit
-    accepted_unseen: Limit
+    infusion_rate: Annotated[Limit, LimitKind(_INFUSED, "mg/min")]
+    fast_rate: Annotated[Limit, LimitKind(_INFUSED, "g/h")]
+    single_iv: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    daily_parenteral: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    single_im: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    iv_concentration: Annotated[Limit, LimitKind(_INFUSED, "%", careful="low")]
+    short_infusion: Annotated[Limit, LimitKind(_INFUSED, "min")]
+    monitoring_magnesium: Annotated[Limit, LimitKind(_INFUSED, "mg/dL")]
+    bedside_dose: Annotated[Limit, LimitKind(_INFUSED, "g")]
+    emergency_spent: Annotated[Limit, LimitKind(_INFUSED, "min")]
+    one_off_end: Annotated[Limit, LimitKind(_INFUSED, "h")]
+    schedule_rest: Annotated[Limit, LimitKind(_INFUSED, "h")]
+    oral_daily: Annotated[Limit, LimitKind(_ORAL, "mmol", careful="low")]
+    oral_full_dose: Annotated[Limit, LimitKind(_ORAL, "mmol")]
+    oxide_daily: Annotated[Limit, LimitKind(_ORAL, "mg", careful="low")]
+    creatinine_rise: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
+    creatinine_ratio: Annotated[Limit, LimitKind(_BODY, "1")]
+    creatinine_low: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
+    recent_dialysis: Annotated[Limit, LimitKind(_BODY, "d")]
+    unknown_weight_iv: Annotated[Limit, LimitKind(_BODY, "g", careful="low")]
+    weight_floor: Annotated[Limit, LimitKind(_BODY, "kg", careful="high")]
+    weight_jump: Annotated[Limit, LimitKind(_BODY, "%")]
+    weight_low: Annotated[Limit, LimitKind(_BODY, "kg")]
+    weight_high: Annotated[Limit, LimitKind(_BODY, "kg")]
+    adult_age: Annotated[Limit, LimitKind(_BODY, "a", careful="high")]
+    supplement_high: Annotated[Limit, LimitKind(_HIGH, "mg/dL")]
+    high_card: Annotated[Limit, LimitKind(_HIGH, "mg/dL", careful="low")]
+    obstetric_high: Annotated[Limit, LimitKind(_HIGH, "mg/dL")]
+    potassium_low: Annotated[Limit, LimitKind(_SALTS, "mmol/L")]
+    potassium_at_risk: Annotated[Limit, LimitKind(_SALTS, "mmol/L")]
+    potassium_urgent: Annotated[Limit, LimitKind(_SALTS, "mmol/L")]
+    magnesium_lab_interval: Annotated[Limit, LimitKind(_SALTS, "h")]
+    calcium_recheck: Annotated[Limit, LimitKind(_SALTS, "mg/dL")]
+    calcium_urgent: Annotated[Limit, LimitKind(_SALTS, "mg/dL")]
+    calcium_ionized: Annotated[Limit, LimitKind(_SALTS, "mmol/L")]
+    calcium_per_albumin: Annotated[Limit, LimitKind(_SALTS, "mg/g")]
+    albumin_normal: Annotated[Limit, LimitKind(_SALTS, "g/dL")]
+    qtc_long: Annotated[Limit, LimitKind(_HEART, "ms")]
+    qtc_borderline: Annotated[Limit, LimitKind(_HEART, "ms")]
+    qrs_wide: Annotated[Limit, LimitKind(_HEART, "ms")]
+    qtc_wide_allowance: Annotated[Limit, LimitKind(_HEART, "ms")]
+    new_event: Annotated[Limit, LimitKind(_HEART, "h")]
+    event_night: Annotated[Limit, LimitKind(_HEART, "h")]
+    recent_arrest: Annotated[Limit, LimitKind(_HEART, "h")]
+    platelets: Annotated[Limit, LimitKind(_HEART, "10*9/L", careful="high")]
+    femg_low: Annotated[Limit, LimitKind(_COURSE, "%")]
+    femg_high: Annotated[Limit, LimitKind(_COURSE, "%")]
+    femg_window: Annotated[Limit, LimitKind(_COURSE, "h")]
+    refractory_iv: Annotated[Limit, LimitKind(_COURSE, "g")]
+    refractory_iv_window: Annotated[Limit, LimitKind(_COURSE, "h")]
+    refractory_oral_days: Annotated[Limit, LimitKind(_COURSE, "d")]
+    maintenance_window: Annotated[Limit, LimitKind(_COURSE, "d")]
+    quiet: Annotated[Limit, LimitKind(_REPEATED, "h")]
+    accepted_unseen: Annotated[Limit, LimitKind(_REPEATED, "min")]
 
 
 class Band(Cited):
@@ -246,7 +280,7 @@ class Band(Cited):
         return f"{low}v{high}"
 
 
-class Renal(Cited):
+class Renal(Spoken):
     """One renal class; ``start`` is its lower bound in mL/min, inclusive."""
 
     id: RenalId
@@ -259,7 +293,7 @@ class Renal(Cited):
     why: str = Field(min_length=1)
 
 
-class Rule(Cited):
+class Rule(Spoken):
     """A finding that can be a card: its title, its indicator (by class where it differs), and for
     a trigger what ``says`` is ordered, as the end of "magnesium is low and …"."""
 
@@ -274,7 +308,7 @@ class Rule(Cited):
         return found if found is not None else "info"
 
 
-class Stop(Cited):
+class Stop(Spoken):
     """A hard stop: what it blocks, whether life-threatening arrhythmia is exempt."""
 
     title: str = Field(min_length=1)
@@ -416,7 +450,7 @@ class SiteDrug(Cited):
     why: str = Field(min_length=1)
 
 
-class Wording(Cited):
+class Wording(Spoken):
     text: str = Field(min_length=1)
 
 

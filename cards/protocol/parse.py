@@ -22,6 +22,8 @@ from cards.protocol.drugs import formulary_of
 from cards.protocol.faults import faults
 from cards.protocol.merge import DropError, Merged, Raw, merge
 from cards.protocol.model import LOW, Band, ProtocolFile, Renal, Rule, Stop
+from cards.protocol.said import said
+from cards.protocol.words import filled, literal_faults, word_faults
 from cards.units.quantity import magnesium_unit
 
 _FOLDER = resources.files("cards").joinpath("protocols")
@@ -149,11 +151,15 @@ def build_protocol(raw: Raw, origin: str) -> Protocol:
     try:
         file = ProtocolFile.model_validate(merged.raw)
     except ValidationError as error:
-        raise ProtocolError([merged.line(e["loc"], e["msg"]) for e in error.errors()]) from None
-    lines = [merged.line(path, says) for path, says in faults(file)]
-    if lines:
-        raise ProtocolError(lines)
-    return Protocol(file, origin, merged.hash)
+        raise ProtocolError(
+            [merged.line(e["loc"], said(dict(e))) for e in error.errors()]
+        ) from None
+    found = [*faults(file), *word_faults(file)]
+    # An inherited sentence was looked at in its own file; here an equal number is a coincidence.
+    found += [f for f in literal_faults(file) if not merged.inherited(f[0])]
+    if found:
+        raise ProtocolError([merged.line(path, says) for path, says in found])
+    return Protocol(filled(file), origin, merged.hash)
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """Trace: every stage of a Decision, in types that a page, a log and the command line can show."""
 
+from cards.protocol.doses import Dose
 from cards.trace.course import Course, Point, Treated, read_course
-from cards.trace.dose import Dose
 from cards.trace.fact import Fact, Missing
 from cards.trace.trace import Judged, Limit24h, Open, Proposed, Stage, Trace, trace
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cards.chart import Chart, Lab
-from cards.evidence import Evidence
+from cards.evidence import Evidence, title_of
 from cards.phrase import age, bare, moment
 from cards.units.quantity import places, plain
 
@@ -48,7 +48,7 @@ def named(references: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What was not read: a need (``magnesium``) or a resource, and the reason."""
+    """What was not read: a need in people's words, or a resource; and the reason."""
 
     what: str
     reason: str
@@ -60,8 +60,8 @@ class Missing:
 
 def read_missing(evidence: Evidence, chart: Chart) -> tuple[Missing, ...]:
     """Needs not obtained, resources that could not be read, and those that are not used."""
-    found = [Missing(gap.need, gap.reason) for gap in evidence.gaps.values()]
-    found += [Missing(f"{u.resource} ({u.need})", u.reason) for u in evidence.unread]
+    found = [Missing(title_of(gap.need), gap.reason) for gap in evidence.gaps.values()]
+    found += [Missing(f"{u.resource} ({title_of(u.need)})", u.reason) for u in evidence.unread]
     found += [Missing(s.resource, f"not used, {s.reason}") for s in evidence.set_aside]
     found += [Missing(name, "collected in the future") for name in chart.magnesium.future]
     return tuple(found)

@@ -9,9 +9,9 @@ from decimal import Decimal
 from cards.assessment import Assessment, Finding, Offer
 from cards.evidence import Evidence
 from cards.plan import CreateDrug, Plan, Proposal, UpdateDraft
-from cards.protocol import Indicator, Protocol
+from cards.protocol import FLAGS, Indicator, Protocol
+from cards.protocol.doses import Dose
 from cards.trace.course import Course, read_course
-from cards.trace.dose import Dose, dose_of, doses_of
 from cards.trace.fact import Fact, Missing, named, read_facts, read_missing
 from cards.units.quantity import places
 
@@ -177,28 +177,9 @@ def trace(
     )
 
 
-_FLAGS = {
-    "arrest": "cardiac arrest in the last hours",
-    "arrhythmia": "an arrest or a dangerous arrhythmia in this encounter",
-    "torsades": "torsades de pointes or polymorphic VT",
-    "life-event": "life-threatening arrhythmia or seizure, at any level",
-    "life": "life-threatening arrhythmia or seizure, level not high",
-    "symp": "symptoms of a low magnesium",
-    "risk": "cardiac risk",
-    "drafted-risk": "cardiac risk by a drafted drug alone",
-    "noent": "enteral route out",
-    "giloss": "gastrointestinal loss",
-    "anticoagulant": "anticoagulant: no intramuscular injection",
-    "platelets-low": "low platelets: no intramuscular injection",
-    "oral-first-step": "oral magnesium was running before the result",
-    "oral-full-dose": "the full oral dose is running",
-}
-
-
 def _flag(finding: Finding) -> Judged:
-    title = _FLAGS[finding.rule]
-    says = finding.says if finding.met else title
-    return Judged(finding.rule, title, finding.status, says, finding.evidence)
+    title = FLAGS[finding.rule].words
+    return Judged(finding.rule, title, finding.status, finding.says, finding.evidence)
 
 
 def _stops(assessment: Assessment, protocol: Protocol) -> Iterator[Judged]:
@@ -229,7 +210,7 @@ def _limit(assessment: Assessment, protocol: Protocol) -> Limit24h:
 
 def _open(offer: Offer) -> Open:
     regimen = offer.regimen
-    return Open(regimen.id, offer.star, doses_of(offer), regimen.why, tuple(regimen.sources))
+    return Open(regimen.id, offer.star, offer.doses(), regimen.why, tuple(regimen.sources))
 
 
 def _finding(finding: Finding, protocol: Protocol, *, hushed: bool) -> Judged:
@@ -248,7 +229,7 @@ def _finding(finding: Finding, protocol: Protocol, *, hushed: bool) -> Judged:
 
 def _proposed(proposal: Proposal, limit: Limit24h) -> Proposed:
     steps = [a.step for a in proposal.actions if isinstance(a, CreateDrug | UpdateDraft)]
-    doses = tuple(dose_of(step) for step in steps)
-    grams = [d.mg * (d.count or 1) / 1000 for d in doses if d.product.route in ("iv", "im")]
+    doses = tuple(step.given for step in steps)
+    grams = [d.amount * (d.count or 1) for d in doses if d.product.route != "po"]
     left = max(limit.left - sum(grams), Decimal(0)) if grams else None
     return Proposed(proposal.label, proposal.recommended, doses, left)

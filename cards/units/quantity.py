@@ -39,7 +39,7 @@ class Quantity(Struct, frozen=True, gc=False):
             raise ValueError("a Quantity is finite")
 
     def __str__(self) -> str:
-        return f"{self.comparator or ''}{plain(self.value)} {self.unit}".strip()
+        return f"{self.comparator or ''}{places(self.value, 3)} {self.unit}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,13 @@ def plain(value: Decimal) -> str:
     """The number as people write it: no exponent, no trailing zeros after a point."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def stated(value: Decimal) -> str:
+    """The number as it was stated, its zeros kept, with three decimals at most."""
+    exponent = value.as_tuple().exponent
+    long = isinstance(exponent, int) and exponent < -3
+    return places(value, 3) if long else f"{value:f}"
 
 
 def places(value: Decimal, digits: int) -> str:
@@ -282,6 +289,11 @@ def dose_mg(value: Decimal, unit: str, salt: str | None) -> Decimal | None:
     if factor is None and salt == "sulfate":
         factor = _DOSE_SULFATE_MG.get(unit)
     return None if factor is None else value * factor
+
+
+def span(minutes: int) -> str:
+    """``20 min``, ``2 h``"""
+    return f"{minutes // 60} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} min"
 
 
 def least_minutes(dose: Decimal, mg_per_min: Decimal) -> int:

@@ -1,27 +1,29 @@
-"""The command line: serve, decide, protocol, outcomes, store, replay.
+"""The command line: serve, call, decide, protocol, outcomes, store, replay.
 
 Imports what a command needs when it runs.
 """
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from service.call.command import call
 from service.cli.replay import replay
 
 if TYPE_CHECKING:
     from cards.protocol import Protocol
     from service.store import Store
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_HOOKS = ("patient-view", "order-select", "order-sign")
 
 
 class _ServeCommand(click.Command):
@@ -52,54 +54,48 @@ def serve(host: str, port: int, workers: int) -> None:
     try:
         settings = read_settings()
         settings.check_start(host)
-    except SettingsError as error:
-        raise _Refusal(f"The service does not start:\n{error}") from None
-    from service.config.protocol import load_protocol
-    from service.server.serve import serve as run
+        from service.config.protocol import load_protocol
+        from service.server.serve import serve as run
 
-    try:
-        load_protocol(settings.protocol)  # said here in one line, not by a dying worker
-        run(settings, host, port, workers)
+        # Read here: what is wrong with it is said in one line, not by a dying worker.
+        run(settings, load_protocol(settings.protocol), host, port, workers)
     except (SettingsError, ProtocolError) as error:
-        raise _Refusal(f"The service does not start:\n{error}") from None
+        raise _Refusal(_one_line("The service does not start", str(error))) from None
 
 
 @main.command()
-@click.argument("request", type=_FILE, metavar="REQUEST.json")
+@click.argument("request", type=_INPUT, metavar="REQUEST.json")
 @click.option("--protocol", "protocol_file", metavar="FILE", help="Protocol file or profile name.")
 @click.option("--now", metavar="ISO8601", help="Decide as of this time. Default: the present.")
+@click.option("--hook", type=click.Choice(_HOOKS), help="What a patient Bundle is asked for.")
 @click.option("--json", "as_json", is_flag=True, help="Print exactly the CDS Hooks response.")
-def decide(request: Path, protocol_file: str | None, now: str | None, as_json: bool) -> None:
+def decide(
+    request: Path, protocol_file: str | None, now: str | None, hook: str | None, as_json: bool
+) -> None:
     """Decide one hook request, offline, and show each stage.
 
-    REQUEST.json is a CDS Hooks request, or a fixture (fixtures/hooks/): its times are moved to
-    the present, or to --now.
+    REQUEST.json (- for standard input) is a CDS Hooks request, a fixture (fixtures/hooks/), its
+    times moved to the present or to --now, or a Bundle with one Patient.
     """
     from service.answer import answer
-    from service.cdshooks.fixture import read_fixture
-    from service.cdshooks.request import SERVICE_OF_HOOK
+    from service.cli.offline import NoRequest, read_offline
     from service.errors import ServiceError
 
     protocol = _protocol(protocol_file)
     moment = _moment(now)
-    body = request.read_bytes()
+    name = "standard input" if str(request) == "-" else str(request)
     try:
-        fixture = read_fixture(body)
-        if fixture is not None:
-            body, service = fixture.body(moment), fixture.service
-        else:
-            hook = _hook(body)
-            if hook is None or hook not in SERVICE_OF_HOOK:
-                raise _Refusal(f"{request}: expected a request for {', '.join(SERVICE_OF_HOOK)}")
-            service = SERVICE_OF_HOOK[hook]
-    except ValueError as error:
-        raise _Refusal(f"{request}: {error}") from None
-    except RecursionError:
-        raise _Refusal(f"{request}: the JSON is nested too deeply") from None
-    try:
-        given = answer(body, service, moment, protocol)
+        body = sys.stdin.buffer.read() if str(request) == "-" else request.read_bytes()
+        asked = read_offline(body, hook, moment)
+        given = answer(asked.body, asked.service, moment, protocol)
+    except OSError as error:
+        raise _Refusal(f"{name}: {error.strerror}") from None
+    except NoRequest as error:
+        raise _Refusal(f"{name}: {error}") from None
     except ServiceError as error:
-        raise _Refusal(f"{request}: HTTP {error.status}: {error}") from None
+        raise _Refusal(f"{name}: HTTP {error.status}: {error}") from None
+    for remark in asked.remarks:
+        click.echo(remark, err=True)
     if as_json:
         sys.stdout.buffer.write(given.body + b"\n")
         return
@@ -134,24 +130,26 @@ def check(file: str | None) -> None:
 
 @protocol.command()
 @click.argument("file", required=False)
-@click.option("--html", "as_html", is_flag=True, help="As a page that needs nothing else.")
+@click.option("--section", metavar="NAME", help="One section, row by row: levels, regimens, …")
+@click.option("--markdown", "as_markdown", is_flag=True, help="The whole as Markdown.")
+@click.option(
+    "--html", "as_html", is_flag=True, help="The whole as a page that needs nothing else."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file instead of standard output.",
 )
-def show(file: str | None, as_html: bool, out: Path | None) -> None:
-    """Print a protocol FILE (default: the profile that is set) as Markdown or as a page."""
-    shown = _protocol(file)
-    if as_html:
-        from service.pages.sheet import standalone
-        from service.pages.view import software_version
-
-        text = standalone(shown, datetime.now(UTC).date(), software_version())
-    else:
-        from cards.handbook import show as rendered
-
-        text = rendered(shown)
+def show(
+    file: str | None, section: str | None, as_markdown: bool, as_html: bool, out: Path | None
+) -> None:
+    """Show a protocol FILE (default: the profile that is set): bands, renal classes and stops on
+    a terminal; the whole, with every number's source and reason, as Markdown or as a page."""
+    if (section is not None) + as_markdown + as_html > 1:
+        raise _Refusal("--section, --markdown and --html: one of them")
+    # A file is read in something wider than a terminal.
+    whole = as_markdown or (out is not None and section is None)
+    text = _shown(_protocol(file), section, whole, as_html)
     if out is None:
         click.echo(text, nl=not as_html)
         return
@@ -160,6 +158,27 @@ def show(file: str | None, as_html: bool, out: Path | None) -> None:
     except OSError as error:
         raise _Refusal(f"{out}: {error.strerror}") from None
     click.echo(f"{out} written")
+
+
+def _shown(shown: Protocol, section: str | None, as_markdown: bool, as_html: bool) -> str:
+    from cards.handbook import sheet
+    from cards.handbook import show as rendered
+    from service.cli.terminal import glance, section_of
+
+    if as_html:
+        from service.pages.sheet import standalone
+        from service.pages.view import software_version
+
+        return standalone(shown, datetime.now(UTC).date(), software_version())
+    if as_markdown:
+        return rendered(shown)
+    found, width = sheet(shown), min(shutil.get_terminal_size().columns, 100)
+    if section is None:
+        return glance(found, width)
+    known = [one.anchor for one in found.sections]
+    if section not in known:
+        raise _Refusal(f"--section {section}: the sections are {', '.join(known)}")
+    return section_of(found, section, width)
 
 
 @protocol.command()
@@ -209,6 +228,7 @@ def store() -> None:
 @click.option("--older-than", required=True, metavar="DAYS", help="For example 90d.")
 def prune(older_than: str) -> None:
     """Delete the cards and the feedback that are older."""
+    from cards.phrase import counted
     from service.server.upkeep import prune as delete
     from service.server.upkeep import read_age
 
@@ -218,7 +238,7 @@ def prune(older_than: str) -> None:
         raise _Refusal(f"--older-than {older_than}: {error}") from None
     with _store() as opened:
         for name, count in delete(opened, datetime.now(UTC) - age).items():
-            click.echo(f"{name}: {count} rows deleted")
+            click.echo(f"{name}: {counted(count, 'row')} deleted")
 
 
 @store.command("check")
@@ -273,6 +293,7 @@ def _store() -> Iterator[Store]:
         raise _Refusal(f"The database did not do it: {error}") from None
 
 
+main.add_command(call)
 main.add_command(replay)
 
 
@@ -282,14 +303,19 @@ class _Refusal(click.ClickException):
     exit_code = 2
 
 
+def _one_line(head: str, reasons: str) -> str:
+    """One line for one reason, a list for more."""
+    return f"{head}:\n{reasons}" if "\n" in reasons else f"{head}: {reasons}"
+
+
 def _protocol(name: str | None) -> Protocol:
     """The protocol named, else the one of REPLETION_PROTOCOL."""
     from cards.protocol import ProtocolError
-    from service.config.protocol import load_protocol
+    from service.config.protocol import load_named, load_protocol
     from service.config.settings import SettingsError, read_settings
 
     try:
-        return load_protocol(name or read_settings().protocol)
+        return load_named(name) if name else load_protocol(read_settings().protocol)
     except (SettingsError, ProtocolError) as error:
         raise _Refusal(str(error)) from None
 
@@ -309,9 +335,3 @@ def _moment(text: str | None) -> datetime:
     except ValueError:
         raise _Refusal(f"--now {text}: not an ISO 8601 date and time") from None
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
-
-
-def _hook(body: bytes) -> str | None:
-    content: Any = json.loads(body)
-    hook = content.get("hook") if isinstance(content, dict) else None
-    return hook if isinstance(hook, str) else None

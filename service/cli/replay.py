@@ -26,7 +26,13 @@ class _Refusal(click.ClickException):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH…")
+@click.option(
+    "--example",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a made-up export of 300 adults and a month to DIR, and end.",
+)
 @click.option("--protocol", "protocol", metavar="P", help="Protocol file or profile name.")
 @click.option(
     "--against", metavar="Q", help="A second protocol: which decisions differ, and where."
@@ -78,6 +84,7 @@ class _Refusal(click.ClickException):
 @click.option("--fresh", is_flag=True, help="Throw away what another run left in --out.")
 def replay(
     paths: tuple[Path, ...],
+    example: Path | None,
     protocol: str | None,
     against: str | None,
     out: Path,
@@ -93,13 +100,18 @@ def replay(
     PATH… are FHIR R4 Bulk Data files (NDJSON, plain or gzip; Parquet) or folders of them, all
     types together in any order. Each medication order is replayed as an order-select and an
     order-sign when it was written, each magnesium result as a patient-view when it was known;
-    every decision sees only what was known then. Writes decisions.ndjson, patients.ndjson,
+    every decision sees only what was known then. Writes decisions.parquet, patients.ndjson,
     rejected.ndjson, summary.json and report.html to --out, without ids, names or free text of
     the record, except rejected.ndjson, which keeps lines that could not be used whole.
 
     A run that was ended goes on when it is started again with the same arguments. Spark: PATH
     must be readable at the same place on every executor.
     """
+    if example is not None:
+        _write_example(example, paths)
+        return
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH…': an export, or --example DIR for one.")
     from service.config.settings import SettingsError
     from service.replay.errors import ReplayError
     from service.replay.progress import Shown
@@ -126,19 +138,36 @@ def replay(
         raise _Refusal(str(error)) from None
     _say(done, out, decisions, seconds, write(out))
     if done.failed:
+        from cards.phrase import counted
+
         raise click.ClickException(
-            f"{done.failed} patients could not be walked: a fault of this program."
+            f"{counted(done.failed, 'patient')} could not be walked: a fault of this program."
             f" See `failed` in {out / 'patients.ndjson'}."
         )
 
 
+def _write_example(folder: Path, paths: tuple[Path, ...]) -> None:
+    from service.replay.example import ADULTS, ExampleError, write_example
+
+    if paths:
+        raise _Refusal("--example writes an export, and replays none: leave PATH out")
+    try:
+        counted = write_example(folder)
+    except ExampleError as error:
+        raise _Refusal(str(error)) from None
+    click.echo(f"{folder}: a made-up month of {ADULTS} adults, {sum(counted.values()):,} resources")
+    click.echo(f"Now: repletion replay {folder} --out {folder}-replayed")
+
+
 def _say(run: Run, out: Path, decisions: int, seconds: float, sentences: Iterable[str]) -> None:
-    click.echo(f"{run.patients:,} patients, {run.decisions:,} decisions")
+    from cards.phrase import counted
+
+    click.echo(f"{counted(run.patients, 'patient')}, {counted(run.decisions, 'decision')}")
     if decisions:
         click.echo(f"{decisions:,} of them now, in {seconds:,.1f} s: {decisions / seconds:,.0f}/s")
     if run.rejected:
         told = ", ".join(f"{reason} {n:,}" for reason, n in run.rejected.items())
-        click.echo(f"{sum(run.rejected.values()):,} lines rejected ({told})")
+        click.echo(f"{counted(sum(run.rejected.values()), 'line')} rejected ({told})")
     for sentence in sentences:
         click.echo(sentence)
     click.echo(f"{out / 'report.html'}")
@@ -205,11 +234,11 @@ def _key(settings: Settings) -> bytes:
 
 def _protocol(name: str) -> ProtocolFile:
     from cards.protocol import ProtocolError
-    from service.config.protocol import load_protocol
+    from service.config.protocol import load_named
     from service.replay.ask import protocol_file
 
     try:
-        load_protocol(name)
+        load_named(name)
         return protocol_file(name)
     except (ProtocolError, OSError) as error:
         raise _Refusal(str(error)) from None

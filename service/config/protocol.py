@@ -11,10 +11,19 @@ from service.config.settings import SettingsError
 
 
 def load_protocol(name: str) -> Protocol:
-    """The shipped profile of that name, else the protocol file at that path.
+    """The protocol of REPLETION_PROTOCOL: the shipped profile of that name, else the protocol
+    file at that path.
 
     Raises SettingsError when there is neither, ProtocolError when the file is wrong.
     """
+    try:
+        return load_named(name)
+    except SettingsError as error:
+        raise SettingsError(f"REPLETION_PROTOCOL: {error}") from None
+
+
+def load_named(name: str) -> Protocol:
+    """The same for a name that stands elsewhere than in the setting."""
     protocol = shipped(name) if name in PROFILES else _read(name)
     # No card may carry an order that is not valid FHIR: found out at start, not at the bedside.
     faults = protocol_faults(protocol, datetime(2000, 1, 1, tzinfo=UTC))
@@ -28,7 +37,7 @@ def _read(name: str) -> Protocol:
         data = Path(name).read_bytes()
     except OSError as error:
         raise SettingsError(
-            f"REPLETION_PROTOCOL: {name} is neither a shipped profile ({', '.join(PROFILES)})"
+            f"{name} is neither a shipped profile ({', '.join(PROFILES)})"
             f" nor a readable file: {error.strerror}"
         ) from None
     return parse_protocol(data, name)

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         description="jwt mode: opens the workbench and all outcomes in a browser (any user name),"
         " at least 12 characters; without it they are off there",
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="jwt mode: the bearer token that opens /metrics to a scraper, at least 16"
+        " characters; without it /metrics is off there",
+    )
     mode: Literal["live", "shadow"] = Field(
         "live", description="shadow: decides as ever and answers no card"
     )
@@ -135,14 +140,15 @@ class Settings(BaseSettings):
     def _complete(self) -> Settings:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("REPLETION_TLS_CERT and REPLETION_TLS_KEY go together")
-        for path in (self.tls_cert, self.tls_key, self.clients):
+        for name in ("tls_cert", "tls_key", "clients"):
+            path = getattr(self, name)
             if path is not None and not path.is_file():
-                raise ValueError(f"no such file: {path}")
+                raise ValueError(f"{PREFIX}{name.upper()}: no such file: {path}")
         if self.clock == "last-result" and self.auth != "open":
             raise ValueError("REPLETION_CLOCK=last-result is for open mode on loopback only")
         return self
 
-    @field_validator("secret")
+    @field_validator("secret", "metrics_token")
     @classmethod
     def _long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 16:
@@ -277,8 +283,10 @@ def read_settings() -> Settings:
 
 def _reason(error: dict[str, Any]) -> str:
     # Never the value: it may be the secret.
+    from cards.protocol import said
+
     where = ".".join(str(part) for part in error["loc"])
-    words = str(error["msg"]).removeprefix("Value error, ")
+    words = said(error)
     return f"{PREFIX}{where.upper()}: {words}" if where else words
 
 

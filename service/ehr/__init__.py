@@ -5,7 +5,7 @@ the address that was checked, ``page`` reads them, ``talk`` asks for all needs a
 deadline, ``ehr`` is the door.
 """
 
-from service.ehr.ehr import Ehr
-from service.ehr.hosts import Hosts, read_hosts
+from service.ehr.ehr import NOT_ALLOWED, Ehr
+from service.ehr.hosts import Hosts, read_hosts, refused_server
 
-__all__ = ["Ehr", "Hosts", "read_hosts"]
+__all__ = ["NOT_ALLOWED", "Ehr", "Hosts", "read_hosts", "refused_server"]

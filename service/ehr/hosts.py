@@ -38,6 +38,7 @@ _URL = re.compile(
 _PORTS = {"https": 443, "http": 80}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST = 2048
+_LONGEST_NAME = 253  # of a host, in DNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,22 @@ def read_base(url: str) -> Base | None:
     scheme = match[1].lower()
     port = int(match[3]) if match[3] else _PORTS[scheme]
     return Base(scheme, host, port, match[4].rstrip("/")) if 0 < port < 65536 else None
+
+
+def refused_server(url: str | None, entries: Iterable[str]) -> tuple[str | None, str | None]:
+    """(the host of a server that was not asked, what would allow it), for the log.
+
+    What is no plain URL is not named: it may hold anything.
+    """
+    base = read_base(url or "")
+    if base is None or len(base.host) > _LONGEST_NAME:
+        return None, "fhirServer is no plain http or https URL"
+    setting = f"REPLETION_FHIR_HOSTS={base.authority}"
+    if read_hosts(entries).base(url or "") is not None:
+        setting = f"REPLETION_FHIR_HOSTS: the address or network that {base.host} leads to"
+    elif base.scheme == "http" and not _is_here(base.host):
+        setting += ", and https in the record's fhirServer"
+    return base.authority, setting
 
 
 def _host(text: str) -> str | None:

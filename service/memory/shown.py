@@ -12,7 +12,7 @@ import msgspec
 
 from cards.assessment import Finding
 from cards.card import NAMESPACE
-from cards.plan import shown_rule
+from cards.protocol.rules import shown_rule
 from cards.quiet import alarms, draft_key, result_key
 from service.answer import Answer, Mode
 from service.memory.pseudonym import Pseudonyms

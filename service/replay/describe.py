@@ -12,8 +12,9 @@ from cards.assessment import StopFinding, Stops
 from cards.assessment.offers import read_offers
 from cards.chart import Kidney
 from cards.orders import DraftOrder
-from cards.plan import CreateDrug, CreateLab, DeleteOrder, Proposal, UpdateDraft, shown_rule
+from cards.plan import CreateDrug, CreateLab, DeleteOrder, Proposal, UpdateDraft
 from cards.protocol import Protocol
+from cards.protocol.rules import shown_rule
 from cards.units.quantity import magnesium_unit
 from service.replay.row import (
     AFTER_H,
@@ -21,7 +22,7 @@ from service.replay.row import (
     Level,
     Missing,
     Ordered,
-    Refusal,
+    Refused,
     Suggestion,
 )
 
@@ -89,9 +90,9 @@ def _suggestion(proposal: Proposal) -> Suggestion:
         label=proposal.label,
         regimen=offer.regimen.id,
         route=offer.route,
-        dose=drug.step.dose,
+        dose=drug.step.given.amount,
         unit=offer.product.dose_unit,
-        minutes=drug.step.minutes,
+        minutes=drug.step.given.minutes,
         recommended=proposal.recommended,
         labs=labs,
         removes=removes,
@@ -99,7 +100,7 @@ def _suggestion(proposal: Proposal) -> Suggestion:
     )
 
 
-def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refusal, ...]:
+def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refused, ...]:
     """The stops that took something away: what would be open without any is looked up again."""
     assessment = decision.assessment
     result = decision.chart.magnesium.result
@@ -121,7 +122,7 @@ def refusals(decision: cards.Decision, protocol: Protocol) -> tuple[Refusal, ...
         if any(offer.parenteral for offer in open_):
             blocks.add("parenteral")
     return tuple(
-        Refusal(stop.id, stop.blocks, stop.finding.heading, _for_want_of_data(stop, decision))
+        Refused(stop.id, stop.blocks, stop.finding.heading, _for_want_of_data(stop, decision))
         for stop in holding
         if stop.blocks in blocks
     )

@@ -20,7 +20,6 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -36,22 +35,20 @@ from service.replay.scan import patient_of
 from service.replay.source import Chunk, File
 
 T = TypeVar("T")
-OUTPUTS = ("run.json", "decisions.ndjson", "patients.ndjson", "rejected.ndjson")
-REPORTS = ("summary.json", "report.html", "differences.ndjson")
-"""What the report adds: nobody shall take an old one for that of a new run."""
-_BLOCK = 1 << 20
+OUTPUTS = ("run.json", "decisions.parquet", "patients.ndjson", "rejected.ndjson")
+MORE = ("differences.ndjson", "summary.json", "report.html", "decisions.ndjson")
+"""What may stand beside (the last: before there was a table, or made of it): nobody shall take an
+old one for that of a new run."""
 _AT_ONCE = 500
 
 
 class Scan(Struct, frozen=True):
-    """A chunk that was read; ``rejected`` lines by reason; ``spills``: how often the lines that
-    were gathered were written, each time ordered by bucket."""
+    """A chunk that was read; ``rejected`` lines by reason."""
 
     lines: int
     held: dict[str, int]
     unused: dict[str, int]
     rejected: dict[str, int]
-    spills: int = 0
 
 
 class Done(Struct, frozen=True):
@@ -106,7 +103,7 @@ class Folder:
         marker = self._work / "begun.json"
         if fresh:
             self._clear()
-            for output in (*OUTPUTS, *REPORTS):
+            for output in (*OUTPUTS, *MORE):
                 (self.path / output).unlink(missing_ok=True)
         elif marker.exists():
             begun = msgspec.json.decode(marker.read_bytes(), type=Begun)
@@ -196,41 +193,6 @@ class Folder:
 
     def keep_run(self, run: Run) -> None:
         self._write(self.path / "run.json", run)
-
-    # --- the outputs ------------------------------------------------------------------------
-
-    def join(self, buckets: int, chunks: Iterable[Chunk]) -> None:
-        """decisions, patients and rejected, from the finished parts."""
-        for output, suffix in (("decisions", ".decisions"), ("patients", ".patients")):
-            with self.making(f"{output}.ndjson") as out:
-                for bucket in range(buckets):
-                    with self.walked_path(bucket, suffix).open("rb") as part:
-                        shutil.copyfileobj(part, out, _BLOCK)
-        with self.making("rejected.ndjson") as out:
-            self._join_rejected(chunks, out)
-
-    def _join_rejected(self, chunks: Iterable[Chunk], out: BinaryIO) -> None:
-        before: Counter[int] = Counter()  # lines of the same file in earlier chunks
-        for chunk in chunks:
-            path = self.scan_path(chunk.number, ".bad")
-            if path.exists():
-                with path.open("rb") as bad:
-                    while number := bad.readline():
-                        line = int(number) + before[chunk.file]
-                        file = msgspec.json.encode(chunk.path)
-                        out.write(b'{"file":%b,"line":%d,' % (file, line))
-                        while part := bad.readline(_BLOCK):
-                            out.write(part)
-                            if part.endswith(b"\n"):
-                                break
-            scan = self.scan(chunk.number)
-            before[chunk.file] += scan.lines if scan is not None else 0
-
-    @contextmanager
-    def making(self, name: str) -> Iterator[BinaryIO]:
-        """A file of `--out` that is there only when it is whole."""
-        with making(self.path / name) as out:
-            yield out
 
     def _write(self, path: Path, value: Struct) -> None:
         with making(path) as out:

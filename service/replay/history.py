@@ -27,7 +27,7 @@ _COUNT = re.compile(r"_count=(\d+)")
 _STATUS = re.compile(r"[?&]status=([^&]+)")
 
 
-class _Asked:
+class _Search:
     """What the search of a need lets through."""
 
     __slots__ = ("most", "statuses")
@@ -41,16 +41,16 @@ class _Asked:
 
 _NEED_OF_LAB = {lab: need.name for need in NEEDS for lab in need.labs}
 _NEED_OF_TYPE = {need.type: need.name for need in NEEDS if not need.labs}
-_ASKED = {need.name: _Asked(need) for need in NEEDS}
+_SEARCHES = {need.name: _Search(need) for need in NEEDS}
 
 
 class _Shelf:
     """The resources that serve one need (or, by the name of a type, none) over time."""
 
-    __slots__ = ("_asked", "_events", "_here", "_items", "_next", "labs", "read")
+    __slots__ = ("_events", "_here", "_items", "_next", "_search", "labs", "read")
 
     def __init__(self, need: str, *, labs: bool) -> None:
-        self._asked = _ASKED.get(need)
+        self._search = _SEARCHES.get(need)
         self._items: list[tuple[Resource, str, tuple[datetime, str, int]]] = []
         self._events: list[Event] = []
         self.labs = labs
@@ -59,7 +59,7 @@ class _Shelf:
         self.read: Mapping[str, tuple[Resource, ...]] = {}
 
     def add(self, slot: str, spell: Spell) -> None:
-        statuses = self._asked.statuses if self._asked else None
+        statuses = self._search.statuses if self._search else None
         if statuses is not None and spell.resource.status not in statuses:
             return
         number = len(self._items)
@@ -94,8 +94,8 @@ class _Shelf:
             at += 1
         self._next = at
         newest = self._here
-        if self._asked is not None and self._asked.most is not None:
-            newest = newest[-self._asked.most :]
+        if self._search is not None and self._search.most is not None:
+            newest = newest[-self._search.most :]
         read: dict[str, list[Resource]] = {}
         for _, _, number in newest:
             resource, slot, _ = self._items[number]

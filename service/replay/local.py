@@ -81,7 +81,7 @@ def read_chunk(chunk: Chunk, path: Path, task: Task) -> int:
         spill.write()
     folder.keep_scan(
         chunk.number,
-        Scan(scanned.lines, scanned.held, scanned.unused, dict(reasons), spill.number),
+        Scan(scanned.lines, scanned.held, scanned.unused, dict(reasons)),
     )
     return chunk.number
 
@@ -91,7 +91,7 @@ class _Spill:
 
     def __init__(self, data: BinaryIO, index: BinaryIO, buckets: int) -> None:
         self._data, self._index, self._buckets = data, index, buckets
-        self._held = self.number = 0
+        self._held = 0
         self._lines: dict[int, list[bytes]] = {}
 
     def add(self, bucket: int, line: bytes) -> None:
@@ -111,7 +111,7 @@ class _Spill:
         if sys.byteorder == "big":
             starts.byteswap()
         self._index.write(starts.tobytes())
-        self._held, self.number = 0, self.number + 1
+        self._held = 0
 
 
 def walk_bucket(bucket: int, path: Path, task: Task, held: tuple[str, ...]) -> Done:

@@ -9,13 +9,11 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 
 from service.replay.folder import Done
@@ -27,19 +25,10 @@ class Shown:
     def __init__(self) -> None:
         console = Console(stderr=True)
         self._live = console.is_terminal
-        self._reading = Progress(
-            TextColumn("reading"),
+        self._bars = Progress(
+            TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._walking = Progress(
-            TextColumn("walking"),
-            BarColumn(),
-            TextColumn("{task.percentage:3.0f} %  {task.fields[decisions]:,} decisions"),
-            TextColumn("{task.fields[rate]:,.0f}/s"),
+            TextColumn("{task.percentage:3.0f} %  {task.fields[told]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -47,10 +36,12 @@ class Shown:
         )
         self._bar: TaskID | None = None
         self._begun = self._from = 0.0
-        self.decisions = 0
+        self._read = self.decisions = 0
 
     def __enter__(self) -> Shown:
         self._begun = time.monotonic()
+        if self._live:
+            self._bars.start()
         return self
 
     def __exit__(
@@ -59,41 +50,35 @@ class Shown:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live:
-            self._reading.stop()
-            self._walking.stop()
+        self._bars.stop()
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._begun
 
     def reading(self, total: int, left: int) -> None:
-        self._say(f"reading {left / 1e6:,.1f} of {total / 1e6:,.1f} MB")
-        if self._live:
-            self._bar = self._reading.add_task("", total=total, completed=total - left)
-            self._reading.start()
+        self._begin("reading", total, left, f"{left / 1e6:,.1f} of {total / 1e6:,.1f} MB")
 
     def read(self, size: int) -> None:
-        if self._bar is not None:
-            self._reading.advance(self._bar, size)
+        self._read += size
+        self._go_on(size, self._read / 1e6, "MB")
 
     def walking(self, total: int, left: int) -> None:
-        if self._live:
-            self._reading.stop()
-        self._bar, self._from = None, time.monotonic()
-        self._say(f"walking {left} of {total} buckets of patients")
-        if self._live:
-            self._bar = self._walking.add_task(
-                "", total=total, completed=total - left, decisions=0, rate=0.0
-            )
-            self._walking.start()
+        self._begin("walking", total, left, f"{left} of {total} buckets of patients")
 
     def walked(self, done: Done) -> None:
         self.decisions += done.decisions
-        if self._bar is not None:
-            rate = self.decisions / max(time.monotonic() - self._from, 0.001)
-            self._walking.update(self._bar, advance=1, decisions=self.decisions, rate=rate)
+        self._go_on(1, self.decisions, "decisions")
 
-    def _say(self, text: str) -> None:
-        if not self._live:
-            print(f"replay: {text}", file=sys.stderr)
+    def _begin(self, stage: str, total: int, left: int, what: str) -> None:
+        self._from = time.monotonic()
+        if self._live:
+            self._bar = self._bars.add_task(stage, total=total, completed=total - left, told="")
+        else:
+            print(f"replay: {stage} {what}", file=sys.stderr)
+
+    def _go_on(self, steps: int, done: float, unit: str) -> None:
+        if self._bar is not None:
+            rate = done / max(time.monotonic() - self._from, 0.001)
+            told = f"{done:,.0f} {unit}, {rate:,.0f}/s"
+            self._bars.update(self._bar, advance=steps, told=told)

@@ -1,11 +1,11 @@
-"""Row: the shapes of what a replay writes, and what the report reads.
+"""Row: the shapes of what a replay writes.
 
 In the folder of `--out`:
 
 | file | holds | order |
 |---|---|---|
 | `run.json` | one `Run`: what was asked and what was read | |
-| `decisions.ndjson` | one `Decided` a line | patient, time, hook (HOOKS), trigger |
+| `decisions.parquet` | one `Decided` a row, as `decisions.md` says | patient, time, hook (HOOKS), trigger |
 | `patients.ndjson` | one `Walked` a line, also for patients without a decision | patient |
 | `rejected.ndjson` | one `Rejected` a line: input that could not be used, whole | file, line |
 
@@ -14,7 +14,7 @@ The report is written from these files alone, by `service.replay.report.write(fo
 resumed run give the same bytes. Lines are compact JSON in UTF-8; Decimals are JSON numbers; an
 element that has its default is left out (decode with these types). No id, name or free text of
 the record stands in any of them but `rejected.ndjson`.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -35,25 +35,14 @@ LOW_H = 72
 
 
 class Trigger(Struct, frozen=True, omit_defaults=True):
-    """What fired the hook: "Observation" (patient-view) or "MedicationRequest".
-
-    ``id`` is a pseudonym (24 hex): the same for the same resource in all rows.
-    """
+    """What fired the hook."""
 
     type: str
     id: str
 
 
 class Ordered(Struct, frozen=True, omit_defaults=True):
-    """The order of an order hook, in our own words.
-
-    ``drug``: names of what it was recognised as, joined by " + "; "" when no list knows it.
-    ``groups``: the rule groups of that drug, sorted ("loop", "potassium", "magnesium", …).
-    ``magnesium``: replacement magnesium; ``laxative``: magnesium as laxative, antacid or
-    bowel preparation. ``route``: "iv", "im", "po", "other", None when not known. ``relevant``:
-    False when order-select needs no patient data for it (nothing was or could be said).
-    ``resolved`` False: a reference to a medication that leads nowhere.
-    """
+    """The order of an order hook, in our own words."""
 
     drug: str = ""
     groups: tuple[str, ...] = ()
@@ -66,15 +55,7 @@ class Ordered(Struct, frozen=True, omit_defaults=True):
 
 
 class Level(Struct, frozen=True, omit_defaults=True):
-    """The deciding magnesium result of a decision.
-
-    ``value`` in mg/dL, None when its unit is unknown or contradicted; ``unit`` as reported when
-    we know that unit, else "?"; ``comparator`` "<", "<=", ">", ">="; ``band`` the protocol's
-    name of the band and ``acts_as`` its class ("severe", "moderate", "mild", "normal", "high",
-    "toxic"), None for none; ``usable``: may be dosed on, else ``problems`` (keys of
-    ``cards.chart.magnesium.PROBLEMS``) say why not, worst first; ``age_h`` hours since
-    collection, None when undated.
-    """
+    """The deciding magnesium result of a decision."""
 
     value: Decimal | None = None
     unit: str = "?"
@@ -87,14 +68,7 @@ class Level(Struct, frozen=True, omit_defaults=True):
 
 
 class Suggestion(Struct, frozen=True, omit_defaults=True):
-    """One suggestion of the card.
-
-    ``label`` as the clinician reads it, "" when it names an order of the record (removals);
-    ``regimen`` the protocol's id, ``route`` "iv", "im" or "po", ``dose`` a number in ``unit``
-    ("g" of sulfate, "mg" of the product) and ``minutes`` the infusion time of its first order,
-    all None when it orders no drug; ``labs`` the laboratory orders in it; ``removes`` how many
-    orders or drafts it deletes; ``updates``: it corrects the draft instead of ordering anew.
-    """
+    """One suggestion of the card."""
 
     label: str = ""
     regimen: str | None = None
@@ -108,13 +82,8 @@ class Suggestion(Struct, frozen=True, omit_defaults=True):
     updates: bool = False
 
 
-class Refusal(Struct, frozen=True, omit_defaults=True):
-    """A stop that forbade a drug which the level asks for.
-
-    ``stop`` its id ("H2", "H2-unknown", "PRN", "conditions-unknown", …); ``blocks`` "all" or
-    "parenteral"; ``why`` the protocol's title of it; ``unknown``: it holds because data was
-    missing (not obtained, or no creatinine or birth date on file).
-    """
+class Refused(Struct, frozen=True, omit_defaults=True):
+    """A stop that forbade a drug which the level asks for."""
 
     stop: str
     blocks: str
@@ -130,12 +99,7 @@ class Missing(Struct, frozen=True, omit_defaults=True):
 
 
 class Followed(Struct, frozen=True, omit_defaults=True):
-    """A magnesium order written within AFTER_H after a suggestion.
-
-    ``hours`` after it; ``route`` as in Ordered; ``salt`` ("sulfate", "oxide", …); ``dose`` of
-    one administration in mg of the salt, None when it cannot be read; ``same``: it is one of
-    the suggested orders (salt, route, dose, daily number, time not shorter).
-    """
+    """A magnesium order written within AFTER_H after a suggestion."""
 
     hours: float
     route: str | None = None
@@ -146,18 +110,13 @@ class Followed(Struct, frozen=True, omit_defaults=True):
 
 
 class Other(Struct, frozen=True, omit_defaults=True):
-    """What the protocol of `--against` did with the same call (its own quiet kept).
-
-    Fields as in Decided. ``stage``: the first of STAGES at which the two differ, None when they
-    are the same throughout. ``visible``: what a clinician sees differs (one has a card and the
-    other none, or its indicator, rules or suggestions differ); wording alone does not count.
-    """
+    """What the protocol of `--against` did with the same call; ``stage`` is one of STAGES."""
 
     lead: str | None = None
     rules: tuple[str, ...] = ()
     indicator: str | None = None
     suggestions: tuple[Suggestion, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[Refused, ...] = ()
     hushed: tuple[str, ...] = ()
     band: str | None = None
     stage: str | None = None
@@ -165,22 +124,9 @@ class Other(Struct, frozen=True, omit_defaults=True):
 
 
 class Decided(Struct, frozen=True, omit_defaults=True):
-    """One decision.
+    """One decision: what each element means is told once, in `decisions.md`.
 
-    ``patient`` pseudonym (24 hex); ``time`` UTC, ISO 8601 with Z; ``hour`` 0 to 23 and
-    ``weekday`` 0 (Monday) to 6 in the site's time zone; ``exact`` False when the record gives
-    no time of day: then an order is taken as written at the start of that day, a result as known
-    from its end, so that nothing is seen too early; ``order`` for order hooks;
-    ``setting`` "inpatient" or "ambulatory" ("inpatient" where ``setting_known`` is False);
-    ``renal`` R0 to R4 or RU.
-
-    A card was shown when ``indicator`` ("critical", "warning", "info") is not None; then
-    ``lead`` is the rule it leads with, ``rules`` all that stand on it (findings, cited stops
-    without "-unknown", regimens, as on the card) and ``findings`` only the findings, by their
-    precise ids ("D1-sign"). ``hushed`` are findings kept quiet because they were answered.
-    ``refusals``: stops that forbade magnesium though this decision asked for it. ``gaps`` all
-    needs not obtained, also where nothing was asked of them. ``followed``: only when a drug was
-    suggested, the magnesium orders of the next AFTER_H, () when there were none.
+    ``time`` is UTC, ISO 8601 with Z. Of Decimals the table holds the double.
     """
 
     patient: str
@@ -200,7 +146,7 @@ class Decided(Struct, frozen=True, omit_defaults=True):
     findings: tuple[str, ...] = ()
     indicator: str | None = None
     suggestions: tuple[Suggestion, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[Refused, ...] = ()
     gaps: tuple[Missing, ...] = ()
     hushed: tuple[str, ...] = ()
     followed: tuple[Followed, ...] | None = None

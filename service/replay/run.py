@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from cards.phrase import counted
 from service.replay.ask import Ask, ProtocolFile
 from service.replay.engine import Engine, Progress, Task
 from service.replay.errors import ReplayError
 from service.replay.folder import Folder, Scan, fingerprint
+from service.replay.join import join
 from service.replay.row import Profile, Run, Source
 from service.replay.source import File, cut, find_files
 
@@ -53,7 +55,7 @@ def replay(
         if not held:
             raise ReplayError("The input holds no FHIR resource that a replay reads." + _why(scans))
         engine.walk(folder, task, tuple(held), progress)
-        folder.join(task.buckets, chunks)
+        join(folder, task)
         run = _run(files, task, folder, min_cell)
         folder.keep_run(run)
         folder.end(mark)
@@ -111,4 +113,4 @@ def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 def _why(scans: Iterable[Scan]) -> str:
     rejected = _sum(scan.rejected for scan in scans)
-    return "".join(f" {number} lines: {reason}." for reason, number in rejected.items())
+    return "".join(f" {counted(number, 'line')}: {reason}." for reason, number in rejected.items())

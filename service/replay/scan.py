@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 from cards.evidence import NEEDS
 from cards.fhir.resource import Reference, reference_key
 from service.replay.names import LENGTH, Names
-from service.replay.source import MOST, Chunk, Line, read_lines
+from service.replay.source import MOST, Chunk, InputLine, read_lines
 
 USED = frozenset(need.type for need in NEEDS) | {"Medication", "Specimen"}
 NOT_JSON = "not JSON"
@@ -110,11 +110,11 @@ def split(record: bytes) -> tuple[str, bytes]:
 
 def patient_of(line: bytes) -> str | None:
     """The id of the patient of a kept line."""
-    found = _read(Line(1, line))
+    found = _read(InputLine(1, line))
     return found[1] if isinstance(found, tuple) else None
 
 
-def _read(line: Line) -> tuple[str, str] | str | None:
+def _read(line: InputLine) -> tuple[str, str] | str | None:
     """(resource type, id of its patient or of the Medication); why not; None for an empty line."""
     data = line.data
     if line.rest is not None:
@@ -160,7 +160,7 @@ def _misshapen(data: bytes) -> str:
     return NO_PATIENT if type_.startswith(b'"') and type_ != b'""' else NO_TYPE
 
 
-def _told(line: Line, reason: str) -> Iterator[bytes]:
+def _told(line: InputLine, reason: str) -> Iterator[bytes]:
     yield b'"reason":' + msgspec.json.encode(reason)
     if line.rest is None and reason != NOT_UTF8:
         yield b',"text":' + msgspec.json.encode(line.data.decode())

@@ -10,12 +10,14 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import msgspec
 from msgspec import Struct
 
+from service.replay.database import database
 from service.replay.errors import ReplayError
 
 Kind = Literal["ndjson", "gz", "parquet"]
@@ -52,7 +54,7 @@ class Chunk(Struct, frozen=True):
     size: int
 
 
-class Line(Struct, frozen=True):
+class InputLine(Struct, frozen=True):
     """``number`` counts from 1 in its chunk. ``rest``: what goes beyond MOST, to be read before
     the next line; None for a line that is whole."""
 
@@ -110,7 +112,7 @@ def cut(files: tuple[File, ...], size: int = CHUNK) -> tuple[Chunk, ...]:
     return tuple(chunks)
 
 
-def read_lines(chunk: Chunk) -> Iterator[Line]:
+def read_lines(chunk: Chunk) -> Iterator[InputLine]:
     """The lines of a chunk, empty ones too, without their line ends.
 
     Raises ReplayError when the file cannot be read to its end.
@@ -132,7 +134,7 @@ def read_lines(chunk: Chunk) -> Iterator[Line]:
         raise ReplayError(f"{chunk.path}: {error}") from None
 
 
-def _lines(stream: BinaryIO, length: int | None, *, first: bool = True) -> Iterator[Line]:
+def _lines(stream: BinaryIO, length: int | None, *, first: bool = True) -> Iterator[InputLine]:
     number = read = 0
     while length is None or read < length:
         data = stream.readline(MOST + 2)
@@ -144,12 +146,12 @@ def _lines(stream: BinaryIO, length: int | None, *, first: bool = True) -> Itera
             data = data.removeprefix(b"\xef\xbb\xbf")
         if len(data) > MOST and not data.endswith(b"\n"):
             rest = _Counted(_to_newline(stream))
-            yield Line(number, data, rest)
+            yield InputLine(number, data, rest)
             for _ in rest:
                 pass
             read += rest.count
         else:
-            yield Line(number, data.removesuffix(b"\n").removesuffix(b"\r"))
+            yield InputLine(number, data.removesuffix(b"\n").removesuffix(b"\r"))
 
 
 class _Counted(Iterator[bytes]):
@@ -173,17 +175,12 @@ def _to_newline(stream: BinaryIO) -> Iterator[bytes]:
 # --- Parquet ----------------------------------------------------------------------------------
 
 
-def _duckdb() -> Any:
-    try:
-        import duckdb  # the extra `replay`; a service that only serves does without
-    except ModuleNotFoundError:
-        raise ReplayError("Parquet needs DuckDB: pip install 'repletion[replay]'") from None
+@contextmanager
+def _duckdb() -> Iterator[Any]:
     # Rows are streamed: nothing has to go to the disk.
-    connection = duckdb.connect(
-        config={"memory_limit": "300MB", "threads": 1, "temp_directory": ""}
-    )
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    with database("300MB", 1) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
 
 
 def _ask(connection: Any, query: str, path: str, *more: int) -> Iterator[tuple[Any, ...]]:
@@ -203,7 +200,7 @@ def _rows(path: str) -> int:
     return int(rows)
 
 
-def _parquet(chunk: Chunk) -> Iterator[Line]:
+def _parquet(chunk: Chunk) -> Iterator[InputLine]:
     """Each row as JSON: a column of JSON text, or a FHIR resource in columns of its elements
     (as Spark or Pathling writes it; without resourceType the file or its folder names it)."""
     with _duckdb() as connection:
@@ -218,7 +215,7 @@ def _parquet(chunk: Chunk) -> Iterator[Line]:
         rows = _ask(connection, query, chunk.path, chunk.start, chunk.end)
         for number, (value,) in enumerate(rows, 1):
             data = (value or "").encode()
-            yield Line(number, data if text else _resource(data, given))
+            yield InputLine(number, data if text else _resource(data, given))
 
 
 def _shape(columns: dict[str, str], path: str) -> tuple[str | None, str | None]:

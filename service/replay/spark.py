@@ -61,7 +61,7 @@ class Spark:
             import pyspark  # noqa: F401  # the extra `spark`
         except ModuleNotFoundError:
             raise ReplayError(
-                "--engine spark needs PySpark: pip install 'repletion[spark]'"
+                "--engine spark needs PySpark: the cluster's own, or `make spark` in the checkout"
             ) from None
         self._master = master
         self._context: Any = None

@@ -8,7 +8,7 @@ known then, and becomes one row. Orders written at the same moment see each othe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import cards
@@ -162,20 +162,9 @@ class Walk:
             return
         hooks = self._walker.ask.hooks
         moments = [m for m in self._results if m.hook in hooks]
-        for moment in self._orders:
-            for hook in ("order-select", "order-sign"):
-                if hook in hooks:
-                    moments.append(
-                        Moment(
-                            moment.at,
-                            moment.exact,
-                            hook,
-                            moment.trigger,
-                            moment.resource,
-                            moment.raw,
-                            moment.order,
-                        )
-                    )
+        for hook in ("order-select", "order-sign"):
+            if hook in hooks:
+                moments += [replace(moment, hook=hook) for moment in self._orders]
         moments.sort(key=Moment.rank)
         waiting = [when for when, _ in self._treatments]
         for moment in moments:

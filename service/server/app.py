@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import sha256
+from hmac import compare_digest
 
 from flask import Flask, Request
 
@@ -53,6 +55,7 @@ def create_app(
         observer=observer,
         authenticate=_authenticate(settings, clients, store, now),
         admit=Gate(settings).admit,
+        scrape=_scrape(settings),
         fetch=fetch or Ehr(hosts, settings.fhir_deadline_s, witness=observer),
         store=store,
         memory=memory,
@@ -91,6 +94,30 @@ def _authenticate(
         return trust.caller(request.headers.get("Authorization"), _call(request, base))
 
     return authenticate
+
+
+def _scrape(settings: Settings) -> Callable[[Request], Caller]:
+    """Who may read the metrics: in open mode whoever is on this machine, else who shows the one
+    token for it. A client's own token counts once and for one URL: nothing for a scraper."""
+    if settings.auth == "open":
+        return lambda _: ANYONE
+    token = settings.metrics_token
+    # Hashed: the time of a comparison tells nothing, not even of the length.
+    expected = None if token is None else _hash(f"Bearer {token.get_secret_value()}")
+
+    def scrape(request: Request) -> Caller:
+        if not settings.is_private(request.remote_addr):
+            raise Refused("plaintext")
+        shown = _hash(request.headers.get("Authorization", ""))
+        if expected is None or not compare_digest(shown, expected):
+            raise Refused("metrics")
+        return ANYONE
+
+    return scrape
+
+
+def _hash(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "replace")).digest()
 
 
 def _call(request: Request, base: str) -> Call:

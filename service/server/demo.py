@@ -1,29 +1,27 @@
-"""``make run``: start the server, fire one order-select request at it, print the cards.
+"""``make run``: start the server, send it one order-select request, print its cards.
 
-Keeps serving until Ctrl-C.
+The request is sent as ``repletion call`` sends it. Keeps serving until Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
 import urllib.request
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from service.cdshooks.fixture import read_fixture
+import click
+
+from service.call.command import call
 
 _HOST = "127.0.0.1"
 _FIXTURE = Path(__file__).parents[2] / "fixtures/hooks/potassium-with-low-magnesium.json"
-_STARTS_WITHIN_S = 20.0
-_COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
+_STARTS_WITHIN_S = 60.0  # it ends sooner when it cannot start
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,36 +37,79 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    try:
-        fixture = read_fixture(options.fixture.read_bytes())
-    except (OSError, ValueError) as error:
-        print(f"{options.fixture}: {error}", file=sys.stderr)
-        return 1
-    if fixture is None:
-        print(f"{options.fixture} is not a fixture", file=sys.stderr)
-        return 1
     server = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "service.cli", "serve", "--host", _HOST, "--port", str(options.port)]
+        [
+            sys.executable,
+            "-m",
+            "service.cli",
+            "serve",
+            "--host",
+            _HOST,
+            "--port",
+            str(options.port),
+        ],
+        stdout=subprocess.PIPE,
     )
     # `make` and a terminal end us with a signal: the server must go, too.
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    log = _Log(server)
     base = f"http://{_HOST}:{options.port}"
     try:
         if not _answers(f"{base}/healthz", server):
             print("The server did not start.", file=sys.stderr)
             return server.poll() or 1
-        request = fixture.body(datetime.now(UTC))
-        _show(options.fixture, f"{base}/cds-services/{fixture.service}", request)
+        print(f"\n$ repletion call {_near(options.fixture)} --url {base}\n", flush=True)
+        call.main([str(options.fixture), "--url", base], standalone_mode=False)
         print(
-            f"\nServing on {base} (Ctrl-C ends it). Open it in a browser: the workbench", flush=True
+            f"\nServing on {base} (Ctrl-C ends it). Open it in a browser: the workbench."
+            "\nBelow, the log: one line for each request.",
+            flush=True,
         )
+        log.release()
         return server.wait()
+    except click.ClickException as error:
+        error.show()
+        return 1
     except KeyboardInterrupt:
         return 0
     finally:
         if server.poll() is None:
             server.terminate()
             server.wait(20)
+        log.release()
+        log.join(5)
+
+
+class _Log(threading.Thread):
+    """The server's log, passed on from the moment it is released: first comes the card."""
+
+    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._server, self._held, self._lock = server, bytearray(), threading.Lock()
+        self._released = False
+        self.start()
+
+    def run(self) -> None:
+        for line in self._server.stdout or ():
+            with self._lock:
+                self._held += line
+                if self._released:
+                    self._write()
+
+    def release(self) -> None:
+        with self._lock:
+            self._released = True
+            self._write()
+
+    def _write(self) -> None:
+        sys.stdout.buffer.write(self._held)
+        sys.stdout.buffer.flush()
+        self._held.clear()
+
+
+def _near(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _is_free(port: int) -> bool:
@@ -91,46 +132,6 @@ def _answers(url: str, server: subprocess.Popen[bytes]) -> bool:
         else:
             return True
     return False
-
-
-def _show(path: Path, url: str, body: bytes) -> None:
-    from rich.console import Console
-    from rich.markdown import Markdown
-    from rich.panel import Panel
-
-    console = Console()
-    call = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
-    started = time.perf_counter()
-    try:
-        with urllib.request.urlopen(call, timeout=10) as answer:  # noqa: S310
-            status, content = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        status, content = error.code, error.read()
-    ms = (time.perf_counter() - started) * 1000
-    console.print(
-        f"POST {url}\n  {path.name}, its times moved to the present: {status}, {ms:.1f} ms\n"
-    )
-    response: dict[str, Any] = json.loads(content)
-    if "cards" not in response:
-        console.print_json(data=response)
-        return
-    for card in response["cards"]:
-        colour = _COLOURS.get(card["indicator"], "white")
-        console.print(
-            Panel(
-                Markdown(card.get("detail", "")),
-                title=f"{card['indicator'].upper()}: {card['summary']}",
-                subtitle=card["source"]["label"],
-                border_style=colour,
-            )
-        )
-        for suggestion in card.get("suggestions", ()):
-            star = "★" if suggestion.get("isRecommended") else "·"
-            console.print(f"  {star} {suggestion['label']}", style=colour, markup=False)
-            for action in suggestion.get("actions", ()):
-                console.print(f"      {action['type']}: {action['description']}", markup=False)
-    if not response["cards"]:
-        console.print("No card: nothing to say about this order.")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,17 @@ import ctypes
 import gc
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from cards.protocol import Protocol
 from service.config.settings import Settings
+from service.server.start import announced, check_free
 
 # They wait (for FHIR servers, slow clients, the database) more than they work.
 _THREADS = 16
@@ -32,9 +36,16 @@ class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn around one application, made before the workers are forked (preload_app)."""
 
     def __init__(
-        self, app: WSGIApplication, settings: Settings, host: str, port: int, workers: int
+        self,
+        app: WSGIApplication,
+        settings: Settings,
+        host: str,
+        port: int,
+        workers: int,
+        ready: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._app, self._settings = app, settings
+        """``ready`` is told the URL once it listens."""
+        self._app, self._settings, self._ready = app, settings, ready
         self._bind = (
             f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
         )
@@ -69,6 +80,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "forwarded_allow_ips": ",".join(settings.proxies) or "",
             "forwarder_headers": "",  # a proxy tells us the scheme, never which route is meant
             "control_socket_disable": True,
+            "when_ready": self._when_ready,
             "post_fork": self._post_fork,
             "child_exit": _child_exit,
         }
@@ -78,6 +90,11 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> WSGIApplication:
         return self._app
+
+    def _when_ready(self, server: Any) -> None:
+        host, port = server.LISTENERS[0].sock.getsockname()[:2]
+        scheme = "https" if self._settings.tls_cert else "http"
+        self._ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
 
     def _post_fork(self, server: Any, worker: Any) -> None:
         # No answer takes longer than its fetches and then some: what does is a slow client.
@@ -92,13 +109,13 @@ class Server(BaseApplication):  # type: ignore[misc]
         gc.set_threshold(*_GC_THRESHOLD)
 
 
-def _application(settings: Settings) -> WSGIApplication:
+def _application(settings: Settings, protocol: Protocol) -> WSGIApplication:
     from service.cdshooks.schema import warm_up
     from service.server.app import create_app
     from service.store import open_store
 
     warm_up()
-    return create_app(settings, store=open_store(settings.database_url))
+    return create_app(settings, protocol=protocol, store=open_store(settings.database_url))
 
 
 def _child_exit(server: Any, worker: Any) -> None:
@@ -108,22 +125,27 @@ def _child_exit(server: Any, worker: Any) -> None:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
-def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+def serve(settings: Settings, protocol: Protocol, host: str, port: int, workers: int) -> None:
     """Serves until SIGTERM or SIGINT. Raises SettingsError, in words, when it must not.
 
-    The database is brought up to date, the clients and their protocols are read before anything
-    listens.
+    The port is tried, the database is brought up to date, the clients and their protocols are
+    read before anything listens. Then it says on standard error what runs.
     """
     settings.check_start(host)
+    check_free(host, port)
+
+    def ready(address: str) -> None:
+        print("\n".join(announced(settings, protocol, address)), file=sys.stderr, flush=True)
+
     if workers == 1:
-        Server(_application(settings), settings, host, port, workers).run()
+        Server(_application(settings, protocol), settings, host, port, workers, ready).run()
         return
     # Read by prometheus_client when it is imported, hence before the application.
     folder = tempfile.mkdtemp(prefix="repletion-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     master = os.getpid()
     try:
-        Server(_application(settings), settings, host, port, workers).run()
+        Server(_application(settings, protocol), settings, host, port, workers, ready).run()
     finally:
         if os.getpid() == master:
             shutil.rmtree(folder, ignore_errors=True)

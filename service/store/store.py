@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -35,13 +36,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.config.settings import SettingsError
-from service.store.tables import used_token
+from service.store.faults import NO_DRIVER, why_not
+from service.store.tables import metadata, used_token
+
+__all__ = ["Store", "StoreDown", "metadata", "open_store", "used_token"]
 
 T = TypeVar("T")
 
 # Seconds to wait for a lock, a connection or a statement.
 _WAIT_S = 2
 _MIGRATE_S = 60
+_CONNECT_S = 5
 _PRUNE_S = 60.0
 _PRUNED = 5_000  # rows at a time: nobody waits for a great clearing-up
 # After a server did not answer nobody tries it again for so long: one call waits, not each.
@@ -111,7 +116,7 @@ class Store:
                 _upgrade(connection)
         except SQLAlchemyError as error:
             raise SettingsError(
-                f"REPLETION_DATABASE_URL: {self.name}: cannot be used: {_kind(error)}"
+                f"REPLETION_DATABASE_URL: {self.name}: cannot be used: {why_not(error)}"
             ) from None
         finally:
             engine.dispose()
@@ -250,7 +255,7 @@ class Store:
             self._url,
             # Whole seconds, and the library takes 1 for 2.
             connect_args={
-                "connect_timeout": max(2, int(wait)),
+                "connect_timeout": max(2, int(min(wait, _CONNECT_S))),
                 "options": limits,
                 "tcp_user_timeout": 2000,
             },
@@ -312,6 +317,8 @@ def _url(url: str) -> URL:
     except (ArgumentError, ValueError):
         raise SettingsError("REPLETION_DATABASE_URL: is not a database URL") from None
     if found.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        if find_spec("psycopg") is None:
+            raise SettingsError(NO_DRIVER)
         return found.set(drivername="postgresql+psycopg")
     # A database in memory would be another one for each connection.
     if found.drivername in ("sqlite", "sqlite+pysqlite") and found.database not in (

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cards.protocol import Protocol, ProtocolError
+from cards.protocol import Protocol, ProtocolError, said
 from service.cdshooks.request import SERVICES
-from service.config.protocol import load_protocol
+from service.config.protocol import load_named
 from service.config.settings import SettingsError
 from service.trust.keys import Fetched, KeysError, KeySource, Pinned, read_jwks
 
@@ -138,7 +138,7 @@ def _protocol(name: str, folder: Path) -> Protocol:
     path = folder / name
     try:
         # A file beside this one, as with jwks_file; else the name of a shipped profile.
-        return load_protocol(str(path) if path.is_file() else name)
+        return load_named(str(path) if path.is_file() else name)
     except SettingsError:
         raise _Fault("protocol", f"{name} is neither a shipped profile nor a file") from None
     except ProtocolError as error:
@@ -171,7 +171,7 @@ class _Places:
         field = ".".join(
             str(part + 1) if isinstance(part, int) else str(part) for part in error["loc"]
         )
-        return self.say(position, field, str(error["msg"]).removeprefix("Value error, "))
+        return self.say(position, field, said(error))
 
     def say(self, position: int, field: str, words: str) -> str:
         name = f"client {position + 1}" + (f", {field}" if field else "")

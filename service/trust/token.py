@@ -49,6 +49,7 @@ Reason = Literal[
     "replayed",  # the jti was used before
     "plaintext",  # it came over a wire that anyone can read
     "route",  # no such route
+    "metrics",  # not the token of REPLETION_METRICS_TOKEN
 ]
 
 

@@ -27,6 +27,7 @@ from service.cdshooks.feedback import read_feedback
 from service.cdshooks.openapi import openapi
 from service.cdshooks.request import SERVICES, HookRequest
 from service.config.settings import Settings
+from service.ehr import NOT_ALLOWED, refused_server
 from service.errors import (
     BadRequest,
     NotReady,
@@ -84,9 +85,10 @@ class Service:
     """What the routes work with; made once, shared by all threads.
 
     ``authenticate`` returns the Caller or raises NotAuthenticated; ``admit`` does it for pages,
-    and leaves to ``authenticate`` (None) who shows no password; ``fetch`` asks the caller's
-    FHIR server; ``store`` and ``memory`` are None where nothing is kept; ``protocols`` are those
-    that clients bring, beside ``protocol``.
+    and leaves to ``authenticate`` (None) who shows no password; ``scrape`` does it for the
+    metrics (None: as for any route); ``fetch`` asks the caller's FHIR server; ``store`` and
+    ``memory`` are None where nothing is kept; ``protocols`` are those that clients bring, beside
+    ``protocol``.
     """
 
     settings: Settings
@@ -95,6 +97,7 @@ class Service:
     observer: Observer
     authenticate: Callable[[Request], Caller] = _let_in
     admit: Callable[[Request], Caller | None] = _let_nobody
+    scrape: Callable[[Request], Caller] | None = None
     fetch: Fetch = fetch_nothing
     store: Store | None = None
     memory: Memory | None = None
@@ -148,6 +151,12 @@ def open_to_all(view: View) -> View:
     return view
 
 
+def for_scrapers(view: View) -> View:
+    """Marks the route of the metrics, which is opened by a token of its own."""
+    view.for_scrapers = True  # type: ignore[attr-defined]
+    return view
+
+
 def add_routes(app: Flask, service: Service) -> None:
     """Gives the application its routes, its errors and its headers."""
     # One byte more than is accepted: a chunked body is cut there without a word (_body looks).
@@ -187,6 +196,10 @@ def add_routes(app: Flask, service: Service) -> None:
         line.rules = tuple(decision.rules)
         line.gaps = tuple(evidence.gaps)
         line.unread, line.set_aside = len(evidence.unread), len(evidence.set_aside)
+        if any(gap.reason == NOT_ALLOWED for gap in evidence.gaps.values()):
+            line.fhir_refused, line.allowed_by = refused_server(
+                given.request.fhir_server, settings.fhir_hosts
+            )
         service.observer.cards(service_id, [card.indicator for card in decision.cards])
         service.observer.unread([lost.need for lost in evidence.unread])
         if memory is not None:
@@ -240,6 +253,7 @@ def add_routes(app: Flask, service: Service) -> None:
             )
         )
 
+    @for_scrapers
     def metrics_text() -> Response:
         return Response(metrics(), content_type=CONTENT_TYPE)
 
@@ -320,6 +334,8 @@ class _Door:
             caller = None
             if getattr(view, "for_people", False):  # service.pages.view
                 caller = self._service.admit(request)
+            elif getattr(view, "for_scrapers", False):
+                caller = (self._service.scrape or self._service.authenticate)(request)
             caller = g.caller = caller or self._service.authenticate(request)
             line: RequestLine = g.line
             line.client = caller.issuer

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+from cards.protocol import Protocol
+from service.config.protocol import load_protocol
 from service.config.settings import Settings, read_settings
 from service.server import serve
 
@@ -44,7 +46,7 @@ def floor(read: Callable[[bytes], object]) -> WSGIApplication:
     return app
 
 
-def _application(name: str, settings: Settings) -> WSGIApplication:
+def _application(name: str, settings: Settings, protocol: Protocol) -> WSGIApplication:
     if name == "orjson":
         import orjson
 
@@ -59,12 +61,12 @@ def _application(name: str, settings: Settings) -> WSGIApplication:
     from service.store import open_store
 
     if name == "service-no-store":
-        return create_app(settings)
+        return create_app(settings, protocol=protocol)
     if name == "service-no-rows":
         from service.memory import Memory
 
         Memory.remember = lambda *_: None  # type: ignore[method-assign]
-    return create_app(settings, store=open_store(settings.database_url))
+    return create_app(settings, protocol=protocol, store=open_store(settings.database_url))
 
 
 class _Server(serve.Server):
@@ -90,8 +92,9 @@ def main(arguments: list[str] | None = None) -> None:
     patched: Any = serve
     # All else is as in `repletion serve`: the metrics of several workers, the checks at start.
     patched.Server = _Server
-    patched._application = lambda settings: _application(given.name, settings)
-    serve.serve(settings, "127.0.0.1", given.port, given.workers)
+    patched._application = lambda *made_of: _application(given.name, *made_of)
+    protocol = load_protocol(settings.protocol)
+    serve.serve(settings, protocol, "127.0.0.1", given.port, given.workers)
 
 
 if __name__ == "__main__":

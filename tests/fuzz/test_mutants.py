@@ -71,6 +71,7 @@ def test_mutants(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @pytest.mark.parametrize("path", HOOKS, ids=lambda p: p.stem)
 def test_twenty_thousand_mutants(path: Path) -> None:
     run(path, 20_000 // len(HOOKS) + 1, 2)

@@ -41,6 +41,7 @@ def test_openapi(case: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @schema.parametrize()
 @settings(max_examples=_LONG, deadline=None, suppress_health_check=_IGNORED)
 def test_openapi_at_length(case: Any) -> None:

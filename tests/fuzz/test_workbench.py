@@ -90,6 +90,7 @@ def test_a_mutant_never_breaks_the_page(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @pytest.mark.parametrize("path", HOOKS, ids=lambda p: p.stem)
 def test_many_mutants_never_break_the_page(path: Path) -> None:
     run(path, 60, 2)

@@ -7,6 +7,6 @@ which the text was replaced. ``python -m tests.mutants`` prints what caught each
 from __future__ import annotations
 
 from .faults import FAULTS, SECOND_WALL, Fault
-from .judge import CARDS, Verdict, verdict
+from .judge import CARDS, CAUGHT, Verdict, verdict
 
-__all__ = ["CARDS", "FAULTS", "SECOND_WALL", "Fault", "Verdict", "verdict"]
+__all__ = ["CARDS", "CAUGHT", "FAULTS", "SECOND_WALL", "Fault", "Verdict", "verdict"]

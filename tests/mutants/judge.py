@@ -8,32 +8,48 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .faults import Fault
+
+if TYPE_CHECKING:
+    from tests.sweep.drawn import Tally
+    from tests.vignette import Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CARDS = ROOT / "cards"
 # A part of the sweep that runs in a second or two.
 COLUMN_STEP, CELL_STEP, RANDOM = 311, 401, 500
+RECORD = Path(__file__).with_name("caught.toml")
+CAUGHT: dict[str, str] = tomllib.loads(RECORD.read_text(encoding="utf-8"))
+"""What caught each fault when it was last recorded (`python -m tests.mutants --record`): the id of
+a vignette, `parser`, or a run of the invariants. It is tried first; what it misses is looked for
+everywhere, so that a record out of date costs time and hides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What caught a fault (``parser``, ``vignette``, ``invariant``) and which; "" for nothing."""
+    """What caught a fault (``parser``, ``vignette``, ``invariant``), what it said, and its name in
+    the record; "" for nothing."""
 
     by: str
     what: str
+    name: str
 
     @property
     def caught(self) -> bool:
         return self.by != ""
 
 
-def verdict(fault: Fault, *, skip: str = "") -> Verdict:
-    """The Verdict on one fault; ``skip`` leaves ``vignette`` out, to see what else notices it."""
+def verdict(fault: Fault, *, skip: str = "", first: str | None = None) -> Verdict:
+    """The Verdict on one fault; ``skip`` leaves ``vignette`` out, to see what else notices it.
+    What ``first`` names is tried first (None: what is recorded of the fault)."""
+    first = CAUGHT.get(fault.name, "") if first is None else first
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder) / "cards"
         shutil.copytree(CARDS, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -44,61 +60,75 @@ def verdict(fault: Fault, *, skip: str = "") -> Verdict:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "tests.mutants.judge", folder, skip],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            [sys.executable, "-m", "tests.mutants.judge", folder, skip, first],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(f"{fault.name}: {done.stderr[-2000:]}")
     said = json.loads(done.stdout)
-    return Verdict(said["by"], said["what"])
+    return Verdict(said["by"], said["what"], said["name"])
 
 
-def judge(skip: str) -> Verdict:
+def judge(skip: str, first: str) -> Verdict:
     """The Verdict on the ``cards`` that is first on the path."""
     from cards.protocol import ProtocolError, shipped
 
     try:
         shipped("standard")
     except ProtocolError as error:
-        return Verdict("parser", str(error).splitlines()[-1])
+        return Verdict("parser", str(error).splitlines()[-1], "parser")
+    runs = _invariants()
+    if first in runs and (found := _by_invariant(first, runs[first])).caught:
+        return found
     if skip != "vignette":
-        from tests.vignette import all_rows, run
+        from tests.vignette import all_rows
 
-        for row in all_rows():
-            try:
-                found = run(row)
-            except Exception as error:
-                found = [f"{type(error).__name__}: {error}"]
-            if found:
-                return Verdict("vignette", f"{row.id}: {found[0]}")
-    return _by_invariant()
+        for row in sorted(all_rows(), key=lambda row: row.id != first):
+            if (found := _by_vignette(row)).caught:
+                return found
+    for name, run in runs.items():
+        if (found := _by_invariant(name, run)).caught:
+            return found
+    return Verdict("", "", "")
 
 
-def _by_invariant() -> Verdict:
+def _by_vignette(row: Row) -> Verdict:
+    from tests.vignette import run
+
+    try:
+        found = run(row)
+    except Exception as error:
+        found = [f"{type(error).__name__}: {error}"]
+    return Verdict("vignette", f"{row.id}: {found[0]}", row.id) if found else Verdict("", "", "")
+
+
+def _invariants() -> dict[str, Callable[[], Tally]]:
     from tests.sweep.cover import open_cells
     from tests.sweep.drawn import run_chunk
     from tests.sweep.grid import columns
     from tests.sweep.whole import judge_cells, judge_columns
 
-    runs = (
-        lambda: judge_columns(islice(columns(), 0, None, COLUMN_STEP)),
-        lambda: judge_cells(islice(open_cells(), 0, None, CELL_STEP)),
-        lambda: run_chunk((1, 0, RANDOM)),
-    )
-    for run in runs:
-        try:
-            tally = run()
-        except Exception as error:
-            return Verdict("invariant", f"{type(error).__name__}: {error}")
-        if tally.broken:
-            problem = tally.broken.most_common(1)[0][0]
-            return Verdict("invariant", f"{problem} ({tally.first[problem]})")
-    return Verdict("", "")
+    return {
+        "columns": lambda: judge_columns(islice(columns(), 0, None, COLUMN_STEP)),
+        "cells": lambda: judge_cells(islice(open_cells(), 0, None, CELL_STEP)),
+        "random": lambda: run_chunk((1, 0, RANDOM)),
+    }
+
+
+def _by_invariant(name: str, run: Callable[[], Tally]) -> Verdict:
+    try:
+        tally = run()
+    except Exception as error:
+        return Verdict("invariant", f"{type(error).__name__}: {error}", name)
+    if tally.broken:
+        problem = tally.broken.most_common(1)[0][0]
+        return Verdict("invariant", f"{problem} ({tally.first[problem]})", name)
+    return Verdict("", "", "")
 
 
 if __name__ == "__main__":
     import cards
 
     assert Path(cards.__file__).is_relative_to(sys.argv[1]), cards.__file__
-    result = judge(sys.argv[2])
-    print(json.dumps({"by": result.by, "what": result.what}))
+    result = judge(sys.argv[2], sys.argv[3])
+    print(json.dumps({"by": result.by, "what": result.what, "name": result.name}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ from service.replay.run import buckets
 from service.replay.source import find_files
 from tests.replay.export import write
 
-OUTPUTS = ("run.json", "decisions.ndjson", "patients.ndjson", "rejected.ndjson")
+OUTPUTS = ("run.json", "decisions.parquet", "patients.ndjson", "rejected.ndjson")
 ROOT = Path(__file__).parents[2]
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
@@ -141,11 +142,8 @@ def main() -> int:
 
 
 def _decisions(out: Path) -> int:
-    path = out / "decisions.ndjson"
-    if path.exists():
-        with path.open("rb") as rows:
-            return sum(1 for _ in rows)
-    return 0
+    path = out / "run.json"
+    return int(json.loads(path.read_bytes())["decisions"]) if path.exists() else 0
 
 
 if __name__ == "__main__":

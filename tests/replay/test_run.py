@@ -19,9 +19,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
-from service.replay.row import Decided, Rejected, Run, Walked
+from service.replay.row import Rejected, Run, Walked
 from tests.replay.export import write
 from tests.replay.large import OUTPUTS, same
+from tests.replay.walking import read_table
 
 pytestmark = pytest.mark.real_clock
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ def rows(path: Path, type_: type[Any]) -> list[Any]:
 
 
 def test_a_run_writes_whole_files_in_order(done: Path) -> None:
-    decisions = rows(done / "decisions.ndjson", Decided)
+    decisions = read_table(done / "decisions.parquet")
     patients = rows(done / "patients.ndjson", Walked)
     run = msgspec.json.decode((done / "run.json").read_bytes(), type=Run)
     assert [p.patient for p in patients] == sorted({p.patient for p in patients})
@@ -109,7 +110,7 @@ def test_two_processes_and_packed_files_give_the_same(
     out = tmp_path / "out"
     result = CliRunner().invoke(main, ["replay", str(packed), "--out", str(out), "--workers", "2"])
     assert result.exit_code == 0, result.output
-    for output in ("decisions.ndjson", "patients.ndjson"):
+    for output in ("decisions.parquet", "patients.ndjson"):
         assert (out / output).read_bytes() == (done / output).read_bytes()
 
 
@@ -118,10 +119,10 @@ def test_two_processes_and_packed_files_give_the_same(
 
 def test_a_run_that_is_whole_is_not_made_again(done: Path, export: Path, tmp_path: Path) -> None:
     out = shutil.copytree(done, tmp_path / "out")
-    before = (out / "decisions.ndjson").stat().st_mtime_ns
+    before = (out / "decisions.parquet").stat().st_mtime_ns
     result = replay(export, "--out", out, "--min-cell", "5")
     assert result.exit_code == 0, result.output
-    assert (out / "decisions.ndjson").stat().st_mtime_ns == before
+    assert (out / "decisions.parquet").stat().st_mtime_ns == before
     assert json.loads((out / "run.json").read_bytes())["min_cell"] == 5
 
 
@@ -168,7 +169,7 @@ def test_what_is_finished_is_not_done_again(done: Path, export: Path, tmp_path: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "walk_bucket", fails)
         replay(export, "--out", out)
-        assert not (out / "decisions.ndjson").exists()
+        assert not (out / "decisions.parquet").exists()
         (out / ".replay/walked/9.decisions.new").write_bytes(b"half a ro")
         assert replay(export, "--out", out, "--answers", "none").exit_code == 2
         result = replay(export, "--out", out)
@@ -231,7 +232,7 @@ WRONG = [
     (["missing.ndjson"], "there is no such file"),
     (["empty.ndjson"], "holds no FHIR resource"),
     (["folder"], "holds no file named"),
-    (["bad.ndjson"], "1 lines: not JSON"),
+    (["bad.ndjson"], "1 line: not JSON"),
     (["good.ndjson", "--protocol", "nothing"], "neither a shipped profile"),
     (["good.ndjson", "--against", "bad.ndjson"], "bad.ndjson"),
     (["good.ndjson", "--hooks", "order-dispense"], "the hooks are patient-view"),
@@ -306,7 +307,7 @@ def test_a_run_that_is_killed_goes_on_and_leaves_nobody_behind(
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert not (out / "decisions.ndjson").exists()
+        assert not (out / "decisions.parquet").exists()
     subprocess.run(
         command(export, out, "--workers", "1", "--against", "slow-infusion"),
         cwd=ROOT, check=True, timeout=500,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+import duckdb
+import msgspec
 
 from service.replay.ask import Ask, ProtocolFile
 from service.replay.row import HOOKS, Decided, Walked
@@ -99,6 +103,19 @@ def walk(
     walked = walker.walk("f" * 24, "p1", lines(resources))
     rows = list(walked.decisions())
     return rows, walked.walked(len(rows))
+
+
+def read_table(path: Path) -> list[Decided]:
+    """The rows of a decisions.parquet, in order."""
+    with duckdb.connect() as db:
+        query = (
+            "SELECT * REPLACE (strftime(time, '%Y-%m-%dT%H:%M:%SZ') AS time) FROM read_parquet(?)"
+        )
+        found = db.execute(query, [str(path)])
+        names = [column[0] for column in found.description or ()]
+        return [
+            msgspec.convert(dict(zip(names, row, strict=True)), Decided) for row in found.fetchall()
+        ]
 
 
 def at(rows: Iterable[Decided], hours: float, hook: str = "patient-view") -> Decided:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.replay.row import Decided, Profile, Run, Source, Trigger, Walked, line
+from service.replay.table import write_table
 
 STANDARD = Profile(
     "standard",
@@ -45,6 +46,9 @@ def write_rows(
 ) -> Path:
     """The folder as a replay leaves it before its report is written."""
     (folder / "run.json").write_bytes(line(run))
-    (folder / "decisions.ndjson").write_bytes(b"".join(map(line, decisions)))
+    lines = folder / "decisions"
+    lines.write_bytes(b"".join(map(line, decisions)))
+    write_table([lines], folder / "decisions.parquet")
+    lines.unlink()
     (folder / "patients.ndjson").write_bytes(b"".join(map(line, patients)))
     return folder

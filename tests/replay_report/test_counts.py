@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from service.replay.differences import write_differences
 from service.replay.report import write
-from service.replay.report.tally import read_tally
+from service.replay.report.count import count
 from service.replay.row import (
     Decided,
     Followed,
@@ -20,9 +21,10 @@ from service.replay.row import (
     Missing,
     Ordered,
     Other,
-    Refusal,
+    Refused,
     Suggestion,
     Walked,
+    line,
 )
 
 from .rows import SLOW, decided, run, write_rows
@@ -33,7 +35,7 @@ SLOW_IV = Suggestion(
 )
 OXIDE = Suggestion("Magnesium oxide 500 mg at night", "oral", "po", Decimal(500), "mg", None, True)
 CHOICE = Suggestion("Magnesium oxide 400 mg twice daily", "oral", "po", Decimal(400), "mg")
-KIDNEY = Refusal("H2-unknown", "all", "renal function unknown", True)
+KIDNEY = Refused("H2-unknown", "all", "renal function unknown", True)
 NO_CONDITIONS = Missing("conditions", "the export holds no Condition")
 
 
@@ -290,10 +292,8 @@ def test_an_order_counts_for_the_best_match_it_is(
     followed: tuple[Followed, ...], outcome: str, tmp_path: Path
 ) -> None:
     calls = [decided("a", "patient-view", "o", **SEVERE, suggestions=(IV,), followed=followed)]
-    counted = read_tally(write_rows(tmp_path, run(), calls, PATIENTS), 0).counts
-    assert [key[2] for key, count in counted.items() if key[0] == "outcome" and count.n] == [
-        outcome
-    ]
+    counts = count(write_rows(tmp_path, run(), calls, PATIENTS), 0).counts
+    assert [key[2] for key, found in counts.items() if key[0] == "outcome" and found.n] == [outcome]
 
 
 def test_from_a_low_result_to_the_first_order(whole: dict[str, Any]) -> None:
@@ -356,6 +356,9 @@ def test_against_another_protocol(tmp_path: Path) -> None:
     assert [(r["answer"], r["n"], r["more"]["calls under slow-infusion"]["n"]) for r in compared][
         :2
     ] == [("any card", 4, 3), ("critical", 4, 3)]
+    (folder / "part").write_bytes(b"".join(map(line, calls)))
+    with (folder / "differences.ndjson").open("wb") as out:
+        write_differences([folder / "part"], out)
     lines = [json.loads(text) for text in (folder / "differences.ndjson").open()]
     assert [(d["trigger"]["id"], d["stage"], d["visible"]) for d in lines] == [
         ("o1", "assessment", True),

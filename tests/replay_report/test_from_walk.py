@@ -69,5 +69,5 @@ def test_a_walk_becomes_a_report(tmp_path: Path) -> None:
 def test_what_the_report_needs_is_said_before_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     require()
     monkeypatch.setattr("service.replay.report.find_spec", lambda name: None)
-    with pytest.raises(ReplayError, match=r"altair, duckdb, vl_convert.*extra `replay`"):
+    with pytest.raises(ReplayError, match=r"altair, duckdb, vl_convert.*make replay"):
         require()

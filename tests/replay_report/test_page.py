@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.replay.report import write
-from service.replay.row import Missing, Other, Profile, Refusal, Source, Suggestion
+from service.replay.row import Missing, Other, Profile, Refused, Source, Suggestion
 
 from .rows import STANDARD, decided, run, write_rows
 from .test_counts import IV, PATIENTS, SEVERE, SLOW_IV, ten_calls
@@ -154,7 +154,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
             findings=(EVIL, EVIL + "2"),
             indicator="critical",
             suggestions=(evil,),
-            refusals=(Refusal(EVIL, "all", EVIL, True),),
+            refusals=(Refused(EVIL, "all", EVIL, True),),
             gaps=(Missing(EVIL, EVIL),),
             hushed=(EVIL,),
             followed=(),
@@ -196,7 +196,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
         write(folder)
         made.append([(folder / file).read_bytes() for file in ("report.html", "summary.json")])
         assert sorted(p.name for p in folder.iterdir()) == [
-            "decisions.ndjson",
+            "decisions.parquet",
             "patients.ndjson",
             "report.html",
             "run.json",

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.replay.report import write
+from service.replay.report.count import Counted, count
 from service.replay.report.disclosure import Cell, Key, Sum
-from service.replay.report.figures import make_figures
+from service.replay.report.published import publish
 from service.replay.report.summary import make_summary
-from service.replay.report.tally import Tally, read_tally
 from service.replay.row import (
     Decided,
     Followed,
@@ -28,7 +28,7 @@ from service.replay.row import (
     Missing,
     Ordered,
     Other,
-    Refusal,
+    Refused,
     Run,
     Suggestion,
     Walked,
@@ -77,7 +77,7 @@ def population(seed: int, patients: int, stray: float) -> tuple[list[Decided], l
             lead=choose("mild", "N1", "D1") if shown else None,
             findings=(choose("mild", "N1", "D1-sign"), "D6") if shown else (),
             suggestions=(suggestion,) if drug else (),
-            refusals=(Refusal(choose("H2", "H9", "H1"), "all", "why", r.random() < 0.5),)
+            refusals=(Refused(choose("H2", "H9", "H1"), "all", "why", r.random() < 0.5),)
             if r.random() < 0.2
             else (),
             gaps=(Missing(choose("conditions", "weight"), choose("none", "late")),)
@@ -128,9 +128,9 @@ def facts(min_cell: int, calls: list[Decided], walked: list[Walked]) -> Run:
     )
 
 
-def told(tally: Tally, facts: Run) -> dict[str, Any]:
-    figures = make_figures(facts, tally, facts.min_cell)
-    found: dict[str, Any] = json.loads(make_summary(figures, (), facts.min_cell))
+def told(counted: Counted, facts: Run) -> dict[str, Any]:
+    published = publish(facts, counted, facts.min_cell)
+    found: dict[str, Any] = json.loads(make_summary(published, (), facts.min_cell))
     return found
 
 
@@ -151,9 +151,9 @@ def test_no_count_of_few_patients_can_be_worked_out(
 ) -> None:
     calls, walked = population(seed, patients, stray)
     folder = tmp_path_factory.mktemp("small")
-    tally = read_tally(write_rows(folder, facts(MIN, calls, walked), calls, walked), MIN)
-    whole = dict(cells(told(tally, facts(0, calls, walked))))
-    shown = told(tally, facts(MIN, calls, walked))
+    counted = count(write_rows(folder, facts(MIN, calls, walked), calls, walked), MIN)
+    whole = dict(cells(told(counted, facts(0, calls, walked))))
+    shown = told(counted, facts(MIN, calls, walked))
     published = dict(cells(shown))
     # A row that is none may stand there as withheld; no other row comes or goes.
     assert set(whole) <= set(published)
@@ -275,7 +275,7 @@ def test_withheld_rows_stand_last_by_name(tmp_path: Path) -> None:
     """Their place among the others would tell their size."""
     calls, walked = population(3, 40, 0.3)
     folder = write_rows(tmp_path, facts(11, calls, walked), calls, walked)
-    shown = told(read_tally(folder, 11), facts(11, calls, walked))
+    shown = told(count(folder, 11), facts(11, calls, walked))
     rows = [
         r for t in ("order-sign", "patient-view") for r in shown["tables"][f"rules-{t}"]["rows"]
     ]

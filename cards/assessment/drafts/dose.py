@@ -11,6 +11,7 @@ from cards.assessment.finding import Finding, met
 from cards.assessment.offers import read_cap
 from cards.chart import order_mmol
 from cards.orders import DraftOrder
+from cards.protocol.regimens import gives_oral, largest_dose, largest_oxide
 from cards.units.quantity import SULFATE_MEQ_PER_G, places, plain
 
 _HAIR = Decimal("1e-9")
@@ -30,10 +31,10 @@ def check_dose(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
         yield met(
             context.protocol,
             "D3",
-            f"{label(draft)}: {plain(largest / 1000)} g in one dose; the largest of the sources "
-            f"is {plain(limit.single_iv.value)} g.",
+            f"{label(draft)}: {_g(largest)} in one dose; the largest of the sources "
+            f"is {limit.single_iv.said}.",
             draft=draft,
-            heading=f"{plain(largest / 1000)} g is a large single dose",
+            heading=f"{_g(largest)} is a large single dose",
             act="replace",
         )
     result = context.chart.magnesium.result
@@ -45,11 +46,15 @@ def check_dose(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
             context.protocol,
             "D2",
             f"{label(draft)}: {places(per_hour / 1000, 1)} g/h; without symptoms "
-            f"{plain(limit.fast_rate.value)} g/h or slower keeps more magnesium in.",
+            f"{limit.fast_rate.said} or slower keeps more magnesium in.",
             draft=draft,
             heading=f"{places(per_hour / 1000, 1)} g/h: slow the infusion",
             act="update",
         )
+
+
+def _g(mg: Decimal) -> str:
+    return f"{places(mg / 1000, 3)} g"
 
 
 def _total_24h(draft: DraftOrder, context: DraftContext) -> Decimal:
@@ -73,22 +78,24 @@ def _over_cap(
     reason = None
     if context.obstetric:
         if largest > day:
-            reason = f"{plain(largest / 1000)} g in one dose"
+            reason = f"{_g(largest)} in one dose"
     elif total > day:
-        reason = f"{plain(total / 1000)} g in 24 h; the limit is {plain(day / 1000)} g"
+        reason = f"{_g(total)} in 24 h; the limit is {limit.daily_parenteral.said}"
     elif kidney in ("R0", "R1", "R2") and total > cap.limit * 1000:
         by = "body weight" if cap.by_weight else f"renal class {kidney}"
-        reason = f"{plain(total / 1000)} g in 24 h; the limit by {by} is {places(cap.limit, 1)} g"
+        reason = f"{_g(total)} in 24 h; the limit by {by} is {cap.shown}"
     im = draft.route == "im" and largest > limit.single_im.value * 1000
     if im and reason is None and not context.obstetric:
-        reason = f"{plain(largest / 1000)} g in one intramuscular dose"
+        reason = f"{_g(largest)} in one intramuscular dose"
     if reason is None:
         return
     grams = largest / 1000
     says = f"{label(draft)}: {reason}."
     asked = grams > 0  # a rate without a dose leaves nothing to ask
     if asked:
-        says += f" Is it g or mEq? {plain(grams)} mEq are {places(grams / SULFATE_MEQ_PER_G, 1)} g."
+        says += (
+            f" Is it g or mEq? {places(grams, 3)} mEq are {places(grams / SULFATE_MEQ_PER_G, 1)} g."
+        )
     if cap.weight_unknown:
         says += " The weight is not known."
     torsades = bedside(draft, context)
@@ -105,44 +112,44 @@ def _over_cap(
 
 def check_concentration(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     percent = draft.identity.percent
-    limit = context.protocol.file.limit.iv_concentration.value
-    if draft.route == "iv" and percent is not None and percent > limit:
+    limit = context.protocol.file.limit.iv_concentration
+    if draft.route == "iv" and percent is not None and percent > limit.value:
         yield met(
             context.protocol,
             "D5",
             f"{label(draft)}: {places(percent, 0)} % without a diluent; dilute to "
-            f"{plain(limit)} % or less.",
+            f"{limit.said} or less.",
             draft=draft,
             heading=f"{places(percent, 0)} % is too concentrated for intravenous use",
         )
 
 
 def check_half(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
-    if context.protocol.renal(context.chart.kidney.id).intravenous != "half":
+    """More than the regimen table gives a halved class (ruling 48)."""
+    kidney = context.chart.kidney.id
+    if context.protocol.renal(kidney).intravenous != "half":
         return
-    limit = context.protocol.file.limit
+    file = context.protocol.file
     result = context.chart.magnesium.result
-    mild = result is not None and result.usable and result.acts_as == "mild"
-    largest = max(line.dose or Decimal(0) for line in draft.lines)
+    level = result.acts_as if result is not None and result.usable and result.low else None
     if draft.parenteral:
-        full = largest > limit.half_dose_iv.value * 1000
-        advice = f"half dose: {plain(limit.half_dose_iv.value)} g"
+        most = largest_dose(file, kidney, level)
+        full = max(line.dose or Decimal(0) for line in draft.lines) > most * 1000
+        advice = f"half dose: {plain(most)} g" if most else "no regimen for it infuses"
+    elif not gives_oral(file, kidney, level):
+        full, advice = True, f"no oral magnesium at a {level} level"
     else:
+        most = largest_oxide(file, kidney)
         oxide = draft.magnesium is not None and draft.magnesium.salt == "oxide"
-        daily = draft.daily_mg()
-        full = mild or (oxide and daily is not None and daily > limit.half_dose_oral.value)
-        advice = (
-            "no oral magnesium at a mild level"
-            if mild
-            else f"at most {plain(limit.half_dose_oral.value)} mg oxide a day"
-        )
+        full = oxide and (draft.daily_mg() or Decimal(0)) > most
+        advice = f"at most {plain(most)} mg oxide a day"
     if full:
         yield met(
             context.protocol,
             "D9",
-            f"{label(draft)}: renal class R2: {advice}.",
+            f"{label(draft)}: renal class {kidney}: {advice}.",
             draft=draft,
-            heading=f"renal class R2: {advice}",
+            heading=f"renal class {kidney}: {advice}",
             act="replace",
         )
 
@@ -162,10 +169,7 @@ def check_oral_ceiling(draft: DraftOrder, context: DraftContext) -> Iterator[Fin
     if total <= limit.oral_daily.value:
         return
     risky = context.chart.kidney.id == "R1" or daily >= limit.oxide_daily.value
-    says = (
-        f"{label(draft)}: {places(total, 1)} mmol a day; the ceiling is "
-        f"{plain(limit.oral_daily.value)} mmol."
-    )
+    says = f"{label(draft)}: {places(total, 1)} mmol a day; the ceiling is {limit.oral_daily.said}."
     if any(a is None for a in amounts):
         says += " Another oral magnesium without a known content is not counted."
     yield met(
@@ -173,6 +177,6 @@ def check_oral_ceiling(draft: DraftOrder, context: DraftContext) -> Iterator[Fin
         "D14-high" if risky else "D14",
         says,
         draft=draft,
-        heading=f"{places(total, 1)} mmol a day is above {plain(limit.oral_daily.value)}",
+        heading=f"{places(total, 1)} mmol a day is above {limit.oral_daily.number}",
         act="replace",
     )

@@ -9,7 +9,7 @@ from cards.assessment.drafts.context import DraftContext, label
 from cards.assessment.finding import Finding, met
 from cards.orders import DoseLine, DraftOrder
 from cards.phrase import record
-from cards.units.quantity import least_minutes, places, plain
+from cards.units.quantity import least_minutes, places
 
 # A rate computed from a third of a minute must not be "faster" by a rounding digit.
 _HAIR = Decimal("1e-9")
@@ -106,19 +106,19 @@ def _needs(dose: Decimal | None, context: DraftContext) -> str:
     if dose is None:
         return ""
     least = least_minutes(dose, context.protocol.file.limit.infusion_rate.value)
-    return f" {plain(dose / 1000)} g needs at least {least} min."
+    return f" {places(dose / 1000, 3)} g needs at least {least} min."
 
 
 def _too_fast(
     draft: DraftOrder, line: DoseLine, fastest: Decimal | None, context: DraftContext
 ) -> Finding:
-    limit = plain(context.protocol.file.limit.infusion_rate.value)
+    limit = context.protocol.file.limit.infusion_rate.said
     if fastest is not None:
-        says = f"{label(draft)}: {places(fastest, 0)} mg/min; the limit is {limit} mg/min."
-        heading = f"{places(fastest, 0)} mg/min is faster than {limit} mg/min"
+        says = f"{label(draft)}: {places(fastest, 0)} mg/min; the limit is {limit}."
+        heading = f"{places(fastest, 0)} mg/min is faster than {limit}"
     else:
-        says = f"{label(draft)}: an intravenous push; the limit is {limit} mg/min."
-        heading = f"an IV push exceeds {limit} mg/min"
+        says = f"{label(draft)}: an intravenous push; the limit is {limit}."
+        heading = f"an IV push exceeds {limit}"
     rates = sorted(rate for rate in line.rates if rate > 0)
     if len(rates) > 1 and rates[-1] > rates[0] * Decimal("1.05"):
         stated = " and ".join(places(rate, 0) for rate in (rates[0], rates[-1]))
@@ -136,7 +136,7 @@ def _too_fast(
 def _no_time(draft: DraftOrder, line: DoseLine, context: DraftContext) -> Iterator[Finding]:
     says = f"{label(draft)}: no infusion time stated.{_needs(line.dose, context)}"
     if context.at_sign:
-        dose = plain((line.dose or Decimal(0)) / 1000)
+        dose = places((line.dose or Decimal(0)) / 1000, 3)
         least = least_minutes(
             line.dose or Decimal(0), context.protocol.file.limit.infusion_rate.value
         )

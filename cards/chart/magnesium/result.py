@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from cards.evidence.results import OtherSpecimen
 from cards.protocol import LOW, Band
-from cards.units.quantity import magnesium_unit
+from cards.units.quantity import magnesium_unit, stated
 
 # Worst first: what a card names as the reason that the value may not be dosed on.
 PROBLEMS: Mapping[str, str] = MappingProxyType(
@@ -99,7 +99,7 @@ class Magnesium(Struct, frozen=True, gc=False):
         """``1.1 mg/dL``, and mg/dL in brackets when reported otherwise."""
         text = f"{self.comparator or ''}{self.reported} {self.unit}".strip()
         if self.value is not None and magnesium_unit(self.unit) != "mg/dL":
-            text += f" ({self.comparator or ''}{self.value} mg/dL)"
+            text += f" ({self.comparator or ''}{stated(self.value)} mg/dL)"
         return text
 
 

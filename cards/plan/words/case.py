@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from cards.assessment import Assessment, Finding
+from cards.assessment import Assessment, Finding, read_patient
 from cards.phrase import listed, moment, record
 from cards.plan.proposal import Step
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
+from cards.protocol.regimens import Room, cap, decided, open_options
+from cards.protocol.rules import RULES
 from cards.units.quantity import places
 
 
@@ -24,7 +26,10 @@ def first_words(assessment: Assessment, steps: list[Step], protocol: Protocol) -
 
 
 def refusals(
-    assessment: Assessment, findings: tuple[Finding, ...], steps: list[Step]
+    assessment: Assessment,
+    findings: tuple[Finding, ...],
+    steps: list[Step],
+    protocol: Protocol,
 ) -> list[Line]:
     """Why no drug, or no infusion, is suggested; and what a suggestion was not checked for."""
     asks = assessment.patient_view or any(f.act in ("offer", "update", "replace") for f in findings)
@@ -38,25 +43,32 @@ def refusals(
             continue
         if stop.finding.says in said:
             continue
-        if stop.id == "H3" and not steps and findings[0].rule in _HIGH:
+        if stop.id == "H3" and not steps and RULES[findings[0].rule].high:
             continue  # the card is about nothing else
         head = "No drug" if stop.blocks == "all" else "No infusion"
         found.append(Line(f"{head}: {stop.finding.says}"))
     if not found and not steps and result is not None and result.low and result.usable:
-        found.append(Line(_nothing_open(assessment)))
+        found.append(Line(_nothing_open(assessment, protocol)))
     return found
 
 
-_HIGH = frozenset({"high", "high-source", "toxic", "toxic-stale"})
+def _kidney_alone(assessment: Assessment, protocol: Protocol) -> bool:
+    """Whether a halved class gets nothing where a sound kidney would get something."""
+    file, given = protocol.file, assessment.cap
+    if protocol.renal(assessment.chart.kidney.id).intravenous != "half":
+        return False
+    sound = read_patient(assessment.chart, assessment.flags.plan_flags(), "R0")
+    room = Room(cap(file, "R0", sound.weight) - (given.given or 0) - given.session)
+    return bool(decided(file, sound, lambda row, who: open_options(file, row, who, room)).options)
 
 
-def _nothing_open(assessment: Assessment) -> str:
+def _nothing_open(assessment: Assessment, protocol: Protocol) -> str:
     """Why no regimen is open although nothing stops it."""
     chart = assessment.chart
     if assessment.flags.met("oral-full-dose"):
         return "No further oral magnesium: the full oral dose is already active."
-    if chart.kidney.id == "R2":
-        return "No drug: at renal class R2 nothing is suggested for this level."
+    if _kidney_alone(assessment, protocol):
+        return f"No drug: at renal class {chart.kidney.id} nothing is suggested for this level."
     if assessment.flags.met("noent") and chart.ambulatory:
         return "No drug: parenteral magnesium is not ordered for an outpatient here."
     if assessment.cap.given is None:

@@ -32,7 +32,7 @@ def detail_lines(
     lines += first_words(assessment, steps, protocol)
     lines += [Line(says) for says in dict.fromkeys(f.says for f in findings) if says]
     lines.append(Line(kidney(assessment.chart, bool(steps), protocol)))
-    lines += refusals(assessment, findings, steps)
+    lines += refusals(assessment, findings, steps, protocol)
     lines += arithmetic(assessment, proposals, protocol)
     lines += situation(assessment, findings, steps, protocol)
     lines += other_electrolytes(assessment, findings, protocol)

@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from cards.assessment import Assessment, Finding
 from cards.chart import Chart
+from cards.evidence import title_of
 from cards.phrase import age, listed, moment, record
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
-from cards.units.quantity import places, plain
+from cards.units.quantity import places
 
 
 def value(chart: Chart) -> str:
@@ -155,7 +156,7 @@ def notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         or (g.need == "creatinine" and chart.kidney.estimates)
     ]
     if named:
-        names = ", ".join("QTc" if g.need == "qtc" else g.need for g in named)
+        names = ", ".join(title_of(g.need) for g in named)
         text = f"Not read: {names}."
         if any(g.need == "administrations" for g in named):
             text += " Administrations not readable: check the record."
@@ -183,8 +184,7 @@ def notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         and result.collected is not None
         and timedelta(0) <= result.collected - end < protocol.file.result.not_equilibrated.span
     ):
-        hours = plain(protocol.file.result.not_equilibrated.value)
-        lines.append(
-            Line(f"Collected within {hours} h of an infusion: not yet equilibrated.", "foot", 1)
-        )
+        within = protocol.file.result.not_equilibrated.said
+        text = f"Collected within {within} of an infusion: not yet equilibrated."
+        lines.append(Line(text, "foot", 1))
     return lines

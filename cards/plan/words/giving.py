@@ -21,16 +21,16 @@ def arithmetic(
                 offers.append(step.offer)
                 mark = "**Recommended:** " if proposal.recommended else "Or: "
                 product = step.offer.product.substance
-                text = f"{mark}{product} {step.amount()} {step.how()}"
-                if step.offer.route == "po":
-                    text += f", {places(step.offer.daily_mmol, 1)} mmol a day"
+                text = f"{mark}{product} {step.given.full}"
+                if step.given.daily_mmol is not None:
+                    text += f", {places(step.given.daily_mmol, 1)} mmol a day"
                 lines.append(Line(text + "."))
     if any(offer.parenteral for offer in offers):
         cap = assessment.cap
         by = "by weight" if cap.by_weight else f"class {assessment.chart.kidney.id}"
         if cap.weight_unknown and not protocol.relaxed("weight-unknown"):
             by = "weight unknown"
-        text = f"24 h limit {places(cap.limit, 1)} g ({by}), left {places(cap.left, 1)} g."
+        text = f"24 h limit {cap.shown} ({by}), left {places(cap.left, 1)} g."
         exempt = any(
             "life" in offer.regimen.when.flags and offer.grams_in_24h > cap.left for offer in offers
         )
@@ -86,7 +86,7 @@ def _ecg(assessment: Assessment, steps: list[Step], protocol: Protocol) -> bool:
     flags = assessment.flags
     return (
         any(
-            step.minutes is not None and step.minutes <= limit.short_infusion.value
+            step.given.minutes is not None and step.given.minutes <= limit.short_infusion.value
             for step in steps
         )
         or flags.met("symp")

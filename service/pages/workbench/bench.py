@@ -12,6 +12,7 @@ from cards.trace import Trace
 from service.pages.example import Example
 from service.pages.paste import Problem
 from service.pages.picture import Picture
+from service.pages.workbench.silence import Silence
 
 Json = dict[str, Any]
 Switch = tuple[str, str, bool, bool]  # name, label, on, changed
@@ -56,7 +57,8 @@ class Card:
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What the service said to one request, and why. ``status`` is the HTTP status a hook would
-    have answered; ``trace`` is None when it refused the request (``problems`` say why)."""
+    have answered; ``trace`` is None when it refused the request (``problems`` say why),
+    ``silence`` when there is a card, too."""
 
     service: str
     hook: str
@@ -69,6 +71,7 @@ class Decided:
     problems: tuple[Problem, ...] = ()
     cards: tuple[Card, ...] = ()
     trace: Trace | None = None
+    silence: Silence | None = None
     protocol: Protocol | None = None
     now: datetime | None = None
     wide: Picture | None = None

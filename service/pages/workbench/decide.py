@@ -41,6 +41,7 @@ from service.pages.whatif import (
 )
 from service.pages.workbench.asked import HOOKS, RUNNING, Asked
 from service.pages.workbench.bench import Bench, Card, Control, Controls, Decided, Switch
+from service.pages.workbench.silence import silence
 
 Json = dict[str, Any]
 Lookup = Callable[[HookRequest, Evidence], Sequence[Answered]]
@@ -235,6 +236,7 @@ class _Maker:
             changes=changes,
             cards=tuple(Card(n, card) for n, card in enumerate(found["cards"], 1)),
             trace=trace,
+            silence=None if found["cards"] else silence(decision, hook),
             protocol=given.protocol,
             now=given.now,
             wide=draws[0],

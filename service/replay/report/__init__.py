@@ -1,10 +1,10 @@
-"""Report: what a replay's rows say, counted, and told to a hospital.
+"""Report: what a replay's decisions say, counted, and told to a hospital.
 
 ```
-decisions.ndjson, patients.ndjson ──tally (DuckDB)──▶ counts and their sums
-counts ──disclosure──▶ cells that may be published ──figures──▶ tables
+decisions.parquet, patients.ndjson ──rows.sql──▶ tables of DuckDB
+tables ──the queries of figures.toml──▶ counts, and what adds up to what
+counts ──disclosure──▶ cells that may be published ──published──▶ tables
 tables ──▶ sentences, charts ──▶ report.html        tables ──▶ summary.json
-decisions.ndjson ──differences──▶ differences.ndjson (with a second protocol)
 ```
 Everything right of disclosure sees published cells only. No clock, no chance: the same rows give
 the same bytes.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from service.replay.errors import ReplayError
+from service.replay.errors import INSTALL, ReplayError
 from service.replay.row import Run
 
 _NEEDED = ("altair", "duckdb", "vl_convert")
@@ -29,32 +29,27 @@ def require() -> None:
     walking, not after them."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise ReplayError(
-            f"The report needs {', '.join(missing)}: install repletion with its extra `replay`."
-        )
+        raise ReplayError(f"The report needs {', '.join(missing)}. {INSTALL}")
 
 
 def write(folder: Path) -> tuple[str, ...]:
-    """Writes ``summary.json`` and ``report.html`` beside the rows in ``folder``; with a second
-    protocol also ``differences.ndjson``. The five sentences, for a terminal.
+    """Writes ``summary.json`` and ``report.html`` beside the rows in ``folder``. The five
+    sentences, for a terminal.
 
     Each file is whole or not there. Raises OSError, and ValueError on rows that contradict
     themselves.
     """
-    # Charts and counting need the extra `replay`; whoever only decides need not have it.
+    # Charts and counting need .ci/replay.txt; whoever only decides need not have it.
     from service.replay.report.charts import draw_charts
-    from service.replay.report.differences import write_differences
-    from service.replay.report.figures import make_figures
+    from service.replay.report.count import count
     from service.replay.report.page import render_page
+    from service.replay.report.published import publish
     from service.replay.report.sentences import five_sentences
     from service.replay.report.summary import make_summary
-    from service.replay.report.tally import read_tally
 
     run = msgspec.json.decode((folder / "run.json").read_bytes(), type=Run)
-    figures = make_figures(run, read_tally(folder, run.min_cell), run.min_cell)
+    figures = publish(run, count(folder, run.min_cell), run.min_cell)
     sentences = five_sentences(figures)
-    if run.against is not None:
-        write_differences(folder)
     _whole(folder / "summary.json", make_summary(figures, sentences, run.min_cell))
     page = render_page(figures, sentences, draw_charts(figures), run.min_cell)
     _whole(folder / "report.html", page.encode())

@@ -14,14 +14,15 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from service.replay.report.figures import SAME, SEEN, UNSEEN, Figures, Wait
+from service.replay.report.figure import INDICATORS, OUTCOMES
+from service.replay.report.published import Published, Wait
 from service.replay.report.table import Table
-from service.replay.report.tally import INDICATORS, OUTCOMES
 
 CRITICAL, WARNING, INFO = "#a61b1b", "#c77700", "#3a6ea5"
 INK, FAINT = "#222222", "#cccccc"
 GOOD, DOSE, FAIR = "#1f5c40", "#3f8f68", "#8cc0a4"
 OTHER, UNSURE, NOTHING = "#8f7bb5", "#b8b8b8", "#8a8a8a"
+SAME, SEEN, UNSEEN = "the same throughout", "a clinician sees it", "not to be seen"
 WITHHELD, HIDDEN = "withheld", "#dddddd"
 COLOURS = {**dict(zip(INDICATORS, (CRITICAL, WARNING, INFO), strict=True)), WITHHELD: HIDDEN}
 OUTCOME_COLOURS = {
@@ -61,7 +62,7 @@ class Bar:
     value: float
 
 
-def draw_charts(figures: Figures) -> dict[str, Markup]:
+def draw_charts(figures: Published) -> dict[str, Markup]:
     """An SVG for each table that is better seen, by the table's id; none without values."""
     drawn: dict[str, Markup] = {}
     for table in figures.tables:

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from service.replay.report import charts
-from service.replay.report.figures import Figures
+from service.replay.report.published import Published
 from service.replay.row import AFTER_H, HOOKS, LOW_H, Run
 
 # Each colour of a chart and its twin on a dark page.
@@ -86,7 +86,7 @@ _ANSWERS = {
 
 
 def render_page(
-    figures: Figures,
+    figures: Published,
     sentences: tuple[str, ...],
     drawn: Mapping[str, Markup],
     min_cell: int,
@@ -117,7 +117,7 @@ def render_page(
     return rendered
 
 
-def _against(figures: Figures, one: str, other: str) -> str:
+def _against(figures: Published, one: str, other: str) -> str:
     parts = []
     for hook in HOOKS:
         seen = figures.share(("differs", hook, "visible"), ("call", hook))
@@ -131,7 +131,7 @@ def _against(figures: Figures, one: str, other: str) -> str:
     )
 
 
-def _facts(figures: Figures, run: Run, min_cell: int) -> list[tuple[str, str]]:
+def _facts(figures: Published, run: Run, min_cell: int) -> list[tuple[str, str]]:
     open_ = figures.tells_input
 
     def listed(counts: Mapping[str, int]) -> str:

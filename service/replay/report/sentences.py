@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from service.replay.report.disclosure import Key
-from service.replay.report.figures import CALLED, Figures
+from service.replay.report.figure import LOW
+from service.replay.report.published import CALLED, Published
 from service.replay.report.table import Row
-from service.replay.report.tally import LOW
 from service.replay.row import AFTER_H, LOW_H
 
 FEW = "withheld, too few patients concerned or left over"
+FEW_PATIENTS = (
+    "Few patients: counts of few, and what would give them away, are withheld (--min-cell), and"
+    " nothing is said of them. Replay more patients to learn more."
+)
+_OFTEN = 2  # withheld so often, it is said once for all
 _LOUD = 3
 WHEN = {
     "order-sign": "at signing",
@@ -18,23 +23,38 @@ WHEN = {
 SHORT = {"order-sign": "signing", "order-select": "choosing", "patient-view": "opening the chart"}
 
 
-def five_sentences(figures: Figures) -> tuple[str, ...]:
-    """How often, on whom, which rules, what data was missing, whether clinicians agreed."""
-    return (
+def five_sentences(figures: Published) -> tuple[str, ...]:
+    """How often, on whom, which rules, what data was missing, whether clinicians agreed.
+
+    Where few patients leave several things unsaid, one sentence more says so, and they are left
+    out.
+    """
+    sentences = (
         _how_often(figures),
         _on_whom(figures),
         _which_rules(figures),
         _what_missing(figures),
         _agreed(figures),
     )
+    if sum(sentence.count(FEW) for sentence in sentences) < _OFTEN:
+        return sentences
+    left = (_without_few(sentence) for sentence in sentences)
+    return (*(sentence for sentence in left if sentence), FEW_PATIENTS)
 
 
-def _hooks(figures: Figures) -> list[str]:
+def _without_few(sentence: str) -> str:
+    """A sentence without its parts that are withheld; "" when nothing is left of it."""
+    head, _, rest = sentence.removesuffix(".").partition(": ")
+    parts = [part for part in rest.split("; ") if FEW not in part]
+    return f"{head}: {'; '.join(parts)}." if parts else ""
+
+
+def _hooks(figures: Published) -> list[str]:
     order = ("order-sign", "order-select", "patient-view")
     return [hook for hook in order if hook in figures.run.hooks]
 
 
-def _how_often(figures: Figures) -> str:
+def _how_often(figures: Published) -> str:
     parts = []
     for hook in _hooks(figures):
         calls, card = figures.cell("call", hook).n, figures.cell("card", hook).n
@@ -53,7 +73,7 @@ def _how_often(figures: Figures) -> str:
     return f"How often a card would appear: {'; '.join(parts)}."
 
 
-def _on_whom(figures: Figures) -> str:
+def _on_whom(figures: Published) -> str:
     who = figures.share(("patients", "card"), ("patients",))
     whole = figures.cell("patients")
     if who is not None:
@@ -86,7 +106,7 @@ def _on_whom(figures: Figures) -> str:
     return f"On whom: {'; '.join(parts)}."
 
 
-def _which_rules(figures: Figures) -> str:
+def _which_rules(figures: Published) -> str:
     parts = []
     hooks = _hooks(figures)
     if "order-sign" in hooks:
@@ -109,7 +129,7 @@ def _rule(row: Row, cards: int) -> str:
     return f"{100 * (row.cell.n or 0) / cards:.0f} % are {named}"
 
 
-def _what_missing(figures: Figures) -> str:
+def _what_missing(figures: Published) -> str:
     hooks = _hooks(figures)
     needs: dict[str, float] = {}
     table = figures.table("gaps")
@@ -143,7 +163,7 @@ def _what_missing(figures: Figures) -> str:
     return f"What was missing: {text}."
 
 
-def _agreed(figures: Figures) -> str:
+def _agreed(figures: Published) -> str:
     hook = "patient-view" if "patient-view" in figures.run.hooks else _hooks(figures)[0]
     whole: Key = ("suggested", hook)
     number = figures.cell(*whole).n

@@ -27,13 +27,13 @@ from typing import Any
 import msgspec
 
 from service.replay.report.disclosure import Cell
-from service.replay.report.figures import Figures, Wait
+from service.replay.report.published import Published, Wait
 from service.replay.report.table import Rate, Row, Table
 
 FORMAT = "repletion-replay-summary/1"
 
 
-def make_summary(figures: Figures, sentences: tuple[str, ...], min_cell: int) -> bytes:
+def make_summary(figures: Published, sentences: tuple[str, ...], min_cell: int) -> bytes:
     """The summary as indented JSON in UTF-8, keys in a fixed order."""
     whole = {
         "format": FORMAT,
@@ -48,7 +48,7 @@ def make_summary(figures: Figures, sentences: tuple[str, ...], min_cell: int) ->
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
 
 
-def _run(figures: Figures, min_cell: int) -> dict[str, Any]:
+def _run(figures: Published, min_cell: int) -> dict[str, Any]:
     run: dict[str, Any] = msgspec.to_builtins(figures.run)
     for profile in (run["protocol"], run.get("against")):
         if profile:
