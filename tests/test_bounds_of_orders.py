@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cards import instant
+from cards.fhir import instant
 from cards.fhir.resource import CodeableConcept, Dosage, Timing
 from cards.orders import premix, push, spoken
 from cards.orders.schedule import read_schedule

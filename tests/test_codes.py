@@ -752,7 +752,7 @@ def test_the_product_table_is_sorted_whole_and_without_a_code_twice() -> None:
 
 
 def test_the_international_table_is_sorted_sourced_and_without_a_code_twice() -> None:
-    lines = (ROOT / "cards" / "international.csv").read_text("utf-8").splitlines()
+    lines = (ROOT / "cards" / "codes" / "international.csv").read_text("utf-8").splitlines()
     rows = list(csv.DictReader(lines))
     assert len(rows) > 1000
     keys = [(row["system"], row["code"]) for row in rows]
