@@ -10,8 +10,9 @@ import msgspec
 
 from cards import codes
 from cards.codes import SHIPPED, Formulary
+from cards.fhir import read_codes
 from cards.fhir.element import read_parts
-from cards.fhir.resource import Resource, codings
+from cards.fhir.resource import Resource
 from cards.orders.identity import identify
 from cards.orders.order import DraftOrder
 
@@ -81,8 +82,8 @@ class Orders:
             concept
             for draft in self.drafted
             if draft.resource.resourceType == "ServiceRequest" and not draft.resource.doNotPerform
-            for coding in codings(draft.resource.code)
-            for concept in codes.order_concepts(coding.system or "", coding.code or "")
+            for code in read_codes(draft.resource.code)
+            for concept in codes.order_concepts(code.system, code.code)
         )
 
 
