@@ -349,6 +349,8 @@ PRESSURE = {"coding": [{"system": SCT, "code": "38341003"}]}
         (condition(BLOCK), True),
         (condition(None), True),
         (condition({"text": "complete heart block"}), True),
+        (condition({"text": "no heart block"}), False),
+        (condition({"text": "Rash", "coding": [{"system": "urn:house", "code": "7"}]}), False),
         (condition({"coding": [{"system": "urn:house", "code": "7"}]}), True),
         (condition(PRESSURE), False),
         (condition(BLOCK, clinicalStatus={"coding": [{"code": "resolved"}]}), False),
@@ -361,6 +363,38 @@ def test_a_condition_set_aside_matters_when_it_may_be_a_stop(found: Json, stops:
     assert worst == "critical"
     assert (drugs == []) == stops
     assert ("conditions could not be read" in said) == stops
+
+
+DIALYSIS = {"coding": [{"system": SCT, "code": "302497006"}], "text": "Hemodialysis"}
+
+
+def procedure(code: Json, hours: float = 20, **more: Any) -> Json:
+    made = {"resourceType": "Procedure", "id": "d", "subject": {"reference": "Patient/p1"}}
+    done = (NOW - timedelta(hours=hours)).isoformat()
+    return made | {"code": code, "status": "completed", "performedDateTime": done} | more
+
+
+@pytest.mark.parametrize(
+    ("found", "stops"),
+    [
+        (procedure(DIALYSIS, modifierExtension=MODIFIED), True),
+        (procedure({"text": "Hämodialyse"}), True),
+        (procedure({"text": "CVVH"}, modifierExtension=MODIFIED), True),
+        (procedure({"text": "CVVH"}, performedDateTime="", status="in-progress"), True),
+        (procedure(DIALYSIS, 24 * 90, modifierExtension=MODIFIED), False),
+        (procedure(DIALYSIS, modifierExtension=MODIFIED, status="not-done"), False),
+        (procedure({"text": "no dialysis"}), False),
+        (procedure({"text": "Appendectomy"}, modifierExtension=MODIFIED), False),
+    ],
+)
+def test_a_dialysis_that_may_have_been_matters(found: Json, stops: bool) -> None:
+    request = plain()
+    request["prefetch"]["procedures"] = bundle(found)
+    worst, drugs, said = seen(request)
+    starred = [o for o in offers(json.loads(sent(request).body)) if o.recommended]
+    assert (worst, drugs) == WHOLE
+    assert (starred == []) == stops
+    assert ("dialysis" in said.lower()) == stops
 
 
 def test_a_broken_condition_of_a_client_that_names_nothing_else() -> None:
@@ -445,6 +479,26 @@ def test_a_reference_that_leads_nowhere_stays_as_it_is() -> None:
         given = sent(value).evidence.of_type("MedicationAdministration")
         assert given[0].medicationReference is not None
         assert given[0].medicationReference.reference == reference.get("reference")
+
+
+@pytest.mark.parametrize(
+    ("reference", "url"),
+    [
+        ("urn:uuid:5", "urn:uuid:5"),
+        ("https://x/Specimen/s", "https://x/Specimen/s"),
+        ("Specimen/s/_history/2", "https://x/Specimen/s"),
+    ],
+)
+def test_a_specimen_is_found_by_the_place_it_came_from(reference: str, url: str) -> None:
+    value = plain()
+    result = value["prefetch"]["magnesium"]["entry"][0]["resource"]
+    result["specimen"] = {"reference": reference}
+    specimen = {"resourceType": "Specimen", "note": [{"text": "haemolysed"}]}
+    if not reference.startswith("urn"):
+        specimen["id"] = "s"
+    value["prefetch"]["magnesium"]["entry"].append({"fullUrl": url, "resource": specimen})
+    worst, drugs, said = seen(value)
+    assert (drugs, "haemolysed" in said) == ([], True)
 
 
 # --- characters (ruling 146) --------------------------------------------------------------------

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cards.chart.unread import unread_conditions, unread_medicines
+from cards.codes import SHIPPED
 from cards.evidence import Places, Unread, collect, read_whose
 from cards.fhir.resource import Reference, Resource
 from tests.vignette import NOW
@@ -54,7 +55,7 @@ def test_what_is_lost_whole_may_be_anything() -> None:
     lost = [Unread("conditions", "?", "broken"), Unread("medications", "?", "broken")]
     evidence = collect("p", (), unread=lost)
     assert unread_conditions(evidence) is not None
-    assert unread_medicines(evidence, {}, NOW) == (lost[1],)
+    assert unread_medicines(evidence, {}, NOW, SHIPPED) == (lost[1],)
     medicine = Resource(resourceType="Medication")
     evidence = collect("p", (), unread=[Unread("medications", "?", "broken", medicine)])
-    assert len(unread_medicines(evidence, {}, NOW)) == 1
+    assert len(unread_medicines(evidence, {}, NOW, SHIPPED)) == 1

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from cards import codes
 from cards.chart.conditions import UNTRUE, Conditions, read_conditions
-from cards.chart.encounter import Stay, read_stay
+from cards.chart.dialysis import read_dialysis, suspected_dialysis
+from cards.chart.encounter import read_stay
 from cards.chart.kidney import Kidney, Person, read_kidney
 from cards.chart.labs import FINAL, Lab, Laboratory, Labs, collected_at
 from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
@@ -23,7 +24,7 @@ from cards.chart.suspected import Suspected
 from cards.chart.unread import unread_conditions, unread_medicines
 from cards.evidence import Evidence, Gap, Unread
 from cards.fhir import read_codes, status_of, words_of
-from cards.fhir.instant import age_span, read_instant
+from cards.fhir.instant import age_span
 from cards.fhir.resource import Resource
 from cards.orders import DraftOrder, Orders
 from cards.protocol import Protocol
@@ -110,7 +111,7 @@ def read_chart(
     birth = age_span(evidence.patient.birthDate if evidence.patient else None, now)
     sex = _sex(evidence)
     weight, weight_note = _weight(labs["weight"], now, amb, protocol)
-    dialysis = _dialysis(evidence, conditions, now, stay, protocol)
+    dialysis = read_dialysis(evidence, conditions, now, stay, protocol)
     kidney = read_kidney(
         evidence,
         labs["creatinine"],
@@ -153,8 +154,11 @@ def read_chart(
         labs_ordered=_labs_ordered(evidence),
         fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
         gaps=(*_gaps(evidence), *_lab_gaps(labs, evidence, now, age)),
-        suspected=_suspected(conditions, sex),
-        unread_medicines=unread_medicines(evidence, medications, now),
+        suspected=(
+            *_suspected(conditions, sex),
+            *(suspected_dialysis(evidence, now, protocol) if dialysis is None else ()),
+        ),
+        unread_medicines=unread_medicines(evidence, medications, now, protocol.formulary),
         notes=tuple(note for note in (male_note,) if note),
     )
 
@@ -244,40 +248,6 @@ def _wide_qrs(
     qrs = labs["qrs-duration"].newest(now, age)
     wide = qrs is not None and qrs.at_least(protocol.file.limit.qrs_wide.value)
     return wide or conditions.sure_state("paced-rhythm") is not None
-
-
-def _dialysis(
-    evidence: Evidence,
-    conditions: Conditions,
-    now: datetime,
-    stay: Stay,
-    protocol: Protocol,
-) -> str | None:
-    """Why the patient counts as on dialysis (ruling 33)."""
-    fact = conditions.state("dialysis")
-    if fact is not None:
-        return fact.label or "dialysis"
-    recent = now - protocol.file.limit.recent_dialysis.span
-    for resource in (*evidence.of_type("Procedure"), *evidence.of_type("ServiceRequest")):
-        kinds = {
-            kind
-            for code in read_codes(resource.code)
-            for kind in codes.procedure_concepts(code.system, code.code)
-        }
-        if not kinds or resource.status in ("entered-in-error", "not-done", "revoked", "draft"):
-            continue
-        period = resource.performedPeriod
-        when = read_instant(
-            resource.performedDateTime
-            or (period.end or period.start if period else None)
-            or resource.authoredOn
-        )
-        here = stay.holds(resource.encounter)
-        if (when is not None and when.start >= recent) or ("crrt" in kinds and here):
-            return "dialysis procedure on file"
-        if resource.status == "in-progress":
-            return "dialysis in progress"
-    return None
 
 
 def _pregnancy(

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from cards import codes
+from cards.chart.suspected import read_suspected
+from cards.codes import Formulary
 from cards.evidence import Evidence, Gap, Unread
 from cards.evidence.known import known_since
-from cards.fhir import read_codes, status_of
+from cards.fhir import read_codes, status_of, words_of
 from cards.fhir.resource import Resource
 from cards.orders import identify
 
@@ -28,40 +30,51 @@ _MAGNESIUM = frozenset({"magnesium", "magnesium-laxative"})
 def unread_conditions(evidence: Evidence) -> Gap | None:
     """The gap that a condition leaves which came and could not be used; None when none matters."""
     for unread in evidence.unread:
-        if unread.need == "conditions" and _may_be_stop(unread.source):
+        if unread.need == "conditions" and _may_be_stop(unread.source, unread.resource):
             return Gap("conditions", f"{unread.resource}: {unread.reason}")
     return None
 
 
 def unread_medicines(
-    evidence: Evidence, medications: Mapping[str, Resource], now: datetime
+    evidence: Evidence,
+    medications: Mapping[str, Resource],
+    now: datetime,
+    formulary: Formulary,
 ) -> tuple[Unread, ...]:
     """Orders and administrations that could not be used and may be magnesium, now or lately."""
-    return tuple(_unread_medicines(evidence, medications, now))
+    return tuple(_unread_medicines(evidence, medications, now, formulary))
 
 
 def _unread_medicines(
-    evidence: Evidence, medications: Mapping[str, Resource], now: datetime
+    evidence: Evidence,
+    medications: Mapping[str, Resource],
+    now: datetime,
+    formulary: Formulary,
 ) -> Iterator[Unread]:
     for unread in evidence.unread:
         if unread.need not in ("medications", "administrations"):
             continue
         source = unread.source
-        if source is None or (not _is_over(source, now) and _may_be_magnesium(source, medications)):
+        if source is None or (
+            not _is_over(source, now) and _may_be_magnesium(source, medications, formulary)
+        ):
             yield unread
 
 
-def _may_be_stop(source: Resource | None) -> bool:
+def _may_be_stop(source: Resource | None, resource: str) -> bool:
+    """A stop by code or by name, or nothing says what it is; of any other name it is none."""
     if source is None:
         return True
-    if status_of(source.verificationStatus) in _UNTRUE:
+    if status_of(source.verificationStatus, codes.CONDITION_VERIFICATION) in _UNTRUE:
         return False
-    if status_of(source.clinicalStatus) in _CONDITION_OVER:
+    if status_of(source.clinicalStatus, codes.CONDITION_CLINICAL) in _CONDITION_OVER:
         return False
-    found = read_codes(source.code)
+    found, words = read_codes(source.code), words_of(source.code)
     if any(codes.condition_concepts(code.system, code.code) for code in found):
         return True
-    return not any(code.system in _CONDITION_SYSTEMS for code in found)
+    if read_suspected(words, resource) is not None:
+        return True
+    return not words and not any(code.system in _CONDITION_SYSTEMS for code in found)
 
 
 def _is_over(source: Resource, now: datetime) -> bool:
@@ -75,14 +88,11 @@ def _is_over(source: Resource, now: datetime) -> bool:
     return since is not None and since < now - _LONG_OVER
 
 
-def _may_be_magnesium(source: Resource, medications: Mapping[str, Resource]) -> bool:
+def _may_be_magnesium(
+    source: Resource, medications: Mapping[str, Resource], formulary: Formulary
+) -> bool:
     """Whether it is magnesium, or nothing tells what it is."""
     if source.resourceType == "Medication":
         source = Resource(medicationCodeableConcept=source.code)
-    identity = identify(source, medications)
-    if identity.drugs:
-        return not identity.groups.isdisjoint(_MAGNESIUM)
-    return not identity.resolved or identity.label in _NAMELESS
-
-
-_NAMELESS = frozenset({"", "a medication without a name"})  # of cards.orders.identity
+    identity = identify(source, medications, formulary)
+    return not identity.groups.isdisjoint(_MAGNESIUM) or identity.unidentified or identity.possible

@@ -27,7 +27,7 @@ from cards.evidence.results import (
 )
 from cards.evidence.unrecognised import Unrecognised, each_once, unrecognised_result
 from cards.evidence.whose import ANOTHERS, Whose, read_whose
-from cards.fhir import read_codes, words_of
+from cards.fhir import Target, read_codes, words_of
 from cards.fhir.resource import Resource, name
 from cards.fhir.version import as_r4
 
@@ -116,6 +116,13 @@ class Evidence:
 
     def lab(self, concept: str) -> tuple[Resource, ...]:
         return self.labs.get(concept, ())
+
+    def specimen(self, target: Target) -> Resource | None:
+        """The Specimen that a target names, in whatever form."""
+        found = self.places.specimen(target)
+        if found is None and target.type == "Specimen":  # a replay knows of no places
+            found = next((s for s in self.of_type("Specimen") if s.id == target.id), None)
+        return found
 
     def of_type(self, type_: str) -> tuple[Resource, ...]:
         return self.by_type.get(type_, ())
@@ -287,7 +294,7 @@ def collect(
     c = _Collector(patient_id, site_labs, read_whose(patient_id, came, known_as), places)
     for resource in came:
         c.add(resource)
-    labs, left = settle_specimens(c.labs, c.by_type.get("Specimen", ()))
+    labs, left = settle_specimens(c.labs, places.specimen)
     c.set_aside += [SetAside(name(resource), f"is of {kind}") for _, resource, kind in left]
     lost = unreadable_magnesium(c.unknown, keyed, site_labs) if c.unknown else []
     lost_ids = {id(r) for r in lost}

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from cards.fhir.reference import read_reference
+from cards.fhir.reference import Target, read_reference
 from cards.fhir.resource import CodeableReference, Reference, Resource
 
 _REFERRING = ("encounter", "medicationReference", "medication", "request", "specimen")
@@ -50,6 +50,11 @@ class Places:
         named = self.named
         found = named.get(target.url)
         return found if found or not target.id else named.get(f"{target.type}/{target.id}")
+
+    def specimen(self, target: Target) -> Resource | None:
+        """The Specimen that a target names: by id, on whatever server, or by its fullUrl."""
+        found = self.named.get(target.url) or self.named.get(f"Specimen/{target.id}")
+        return found if found is not None and found.resourceType == "Specimen" else None
 
     @property
     def named(self) -> Mapping[str, Resource]:

@@ -6,7 +6,7 @@ A magnesium under a code that nobody mapped is a gap, never silence (ruling 139)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -106,18 +106,13 @@ def sent_code(resource: Resource) -> str:
 
 
 def settle_specimens(
-    labs: Mapping[str, list[Resource]], specimens: Iterable[Resource]
+    labs: Mapping[str, list[Resource]], find: Callable[[Target], Resource | None]
 ) -> tuple[dict[str, list[Resource]], list[tuple[str, Resource, str]]]:
     """(the results by concept, those left out: concept, result, of what).
 
     A result without a time takes that of its specimen (ruling 146); one of a specimen that is no
     blood is none of ours (ruling 153).
     """
-    by_id = {specimen.id: specimen for specimen in specimens if specimen.id}
-
-    def find(target: Target) -> Resource | None:
-        return by_id.get(target.id) if target.type == "Specimen" else None
-
     kept: dict[str, list[Resource]] = {}
     left: list[tuple[str, Resource, str]] = []
     for lab, found in labs.items():

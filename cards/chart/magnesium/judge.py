@@ -10,7 +10,7 @@ from cards.chart.labs import Labs
 from cards.chart.magnesium.candidate import Candidate
 from cards.chart.magnesium.result import PROBLEMS, Magnesium
 from cards.evidence import Evidence
-from cards.fhir import Handling, Target, read_handling
+from cards.fhir import Handling, read_handling
 from cards.fhir.resource import Resource, name
 from cards.protocol import Protocol
 
@@ -70,12 +70,7 @@ def guard_edta(
 
 
 def _handling(resource: Resource, evidence: Evidence) -> Handling:
-    def find(target: Target) -> Resource | None:
-        if target.type != "Specimen":
-            return None
-        return next((s for s in evidence.of_type("Specimen") if s.id == target.id), None)
-
-    return read_handling(resource, find)
+    return read_handling(resource, evidence.specimen)
 
 
 def _haemolysed_sources(evidence: Evidence, concept: str) -> frozenset[str]:
