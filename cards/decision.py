@@ -9,6 +9,7 @@ from cards.assessment import Assessment, Finding, assess
 from cards.card import response_json
 from cards.chart import Chart, read_chart
 from cards.chart.chart import medication_index
+from cards.chart.unrecognised import read_unrecognised
 from cards.evidence import Evidence, Unrecognised
 from cards.orders import Orders, read_drafts, relevant
 from cards.plan import Plan, make_plan
@@ -46,7 +47,8 @@ class Decision:
     def unrecognised(self) -> tuple[Unrecognised, ...]:
         """What came under codes, names and units that are not known here, for those who map
         them; bounded."""
-        return self.assessment.chart.unrecognised
+        found = self.assessment
+        return read_unrecognised(self.evidence, self.chart, found.drafts, self.protocol.formulary)
 
     def response(self, page: str | None = None) -> bytes:
         """The CDS Hooks response as JSON; its cards link to the protocol's ``page`` if given."""

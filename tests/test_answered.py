@@ -20,6 +20,7 @@ from tests.contract.shapes import (
     bundle,
     changed,
     draft,
+    lab,
     magnesium,
     patient,
     request,
@@ -494,3 +495,42 @@ def test_results_of_unknown_codes_are_accounted_for_once_and_bounded() -> None:
     assert (first.text, first.unit) == ("Mg, total", "mg/dL")
     assert (second.system, second.code, len(second.text)) == ("", "", 200)
     assert {f.kind for f in found} == {"result"}
+
+
+def test_of_each_kind_some_are_accounted_for() -> None:
+    """One kind in the hundreds does not crowd out the others."""
+    house = "urn:house"
+
+    def coded(code: str, text: str) -> Json:
+        return {"coding": [{"system": house, "code": code}], "text": text}
+
+    value = request()
+    value["prefetch"]["mine"] = bundle(
+        *(magnesium(id=f"c{n}") | {"code": {"text": f"test {n}"}} for n in range(80)),
+        lab("2160-0", 2, "house/1"),
+        {"resourceType": "Condition", "id": "k", "code": coded("K1", "Rash of the elbow"),
+         "clinicalStatus": coded("st", "Up and about"), "subject": {"reference": "Patient/p1"}},
+        {"resourceType": "MedicationRequest", "id": "o1", "status": "active", "intent": "order",
+         "medicationCodeableConcept": coded("D77", "Elbow ointment"),
+         "subject": {"reference": "Patient/p1"}},
+        {"resourceType": "MedicationRequest", "id": "o2", "status": "active", "intent": "order",
+         "medicationCodeableConcept": {"text": "magnesium sulfate 2 g/50 mL IV"},
+         "dosageInstruction": [{"timing": {"code": coded("ZZ9", "as per ward list")},
+                                "route": {"text": "intravenous"}}],
+         "subject": {"reference": "Patient/p1"}},
+    )  # fmt: skip
+    found = answer(body(value), "magnesium-patient-view", NOW).decision.unrecognised
+    assert len(found) == 50
+    named = {f.kind: (f.system, f.code, f.text, f.unit) for f in found if f.kind != "result"}
+    assert named == {
+        "unit": ("http://loinc.org", "2160-0", named["unit"][2], "house/1"),
+        "condition": (house, "K1", "Rash of the elbow", ""),
+        "status": (house, "st", "Up and about", ""),
+        "drug": (house, "D77", "Elbow ointment", ""),
+        "timing": (house, "ZZ9", "as per ward list", ""),
+    }
+
+
+def test_what_is_known_is_no_gap() -> None:
+    given = answer(body(request()), "magnesium-patient-view", NOW)
+    assert given.decision.unrecognised == ()

@@ -21,7 +21,7 @@ from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
 from cards.chart.suspected import Suspected
 from cards.chart.unread import unread_conditions, unread_medicines
-from cards.evidence import Evidence, Gap, Unread, Unrecognised, each_once
+from cards.evidence import Evidence, Gap, Unread
 from cards.fhir import read_codes, status_of, words_of
 from cards.fhir.instant import age_span, read_instant
 from cards.fhir.resource import Resource
@@ -37,7 +37,7 @@ class Chart(Struct, frozen=True, gc=False):
     ``setting`` is "inpatient" or "ambulatory" ("inpatient" when ``setting_known`` is False);
     ``age`` (youngest, oldest) whole years; ``weight`` kg; ``qtc`` ms; ``corrected_calcium``
     mg/dL (None when it cannot be told); ``gaps`` by need; ``suspected`` stops that only words
-    name; ``unrecognised`` conditions and results as they were sent of which nothing is known.
+    name.
     """
 
     now: datetime
@@ -67,7 +67,6 @@ class Chart(Struct, frozen=True, gc=False):
     fe_mg: Decimal | None
     gaps: tuple[Gap, ...]
     suspected: tuple[Suspected, ...] = ()
-    unrecognised: tuple[Unrecognised, ...] = ()
     unread_medicines: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -155,7 +154,6 @@ def read_chart(
         fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
         gaps=(*_gaps(evidence), *_lab_gaps(labs, evidence, now, age)),
         suspected=_suspected(conditions, sex),
-        unrecognised=each_once((*evidence.unrecognised, *conditions.unrecognised)),
         unread_medicines=unread_medicines(evidence, medications, now),
         notes=tuple(note for note in (male_note,) if note),
     )

@@ -25,6 +25,8 @@ from cards.units.quantity import has_value
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 # A patient in remission of these is as sensitive to magnesium as ever.
 _REMISSION = frozenset({"myasthenia", "lambert-eaton"})
+_REMITTED = frozenset({"remission"})
+_OVER = frozenset({"inactive", "resolved"})
 UNTRUE = frozenset({"refuted", "entered-in-error"})
 # SNOMED's semantic tag says nothing to a clinician.
 _TAG = re.compile(r"\s*\((?:disorder|finding|procedure|situation)\)\Z")
@@ -35,7 +37,8 @@ class ConditionFact(Struct, frozen=True, gc=False):
 
     ``active`` as a state, ``sure`` unless it is only a differential diagnosis; ``current`` as an
     event, ``sudden`` when it was just now (an arrest, of which the clinician is still busy);
-    ``belongs`` to this encounter, ``fresh`` when it is new.
+    ``belongs`` to this encounter, ``fresh`` when it is new; ``understood`` unless its clinical
+    status is a code that nobody knows: it may be active then, and lifts no stop.
     """
 
     concept: str
@@ -47,6 +50,7 @@ class ConditionFact(Struct, frozen=True, gc=False):
     sudden: bool
     belongs: bool
     fresh: bool
+    understood: bool = True
 
 
 class Conditions(Struct, frozen=True, gc=False):
@@ -73,7 +77,7 @@ class Conditions(Struct, frozen=True, gc=False):
     def sure_state(self, *concepts: str) -> ConditionFact | None:
         """An active state that is no mere differential diagnosis: for what lifts a stop or
         silences a check."""
-        return self._first(concepts, lambda fact: fact.active and fact.sure)
+        return self._first(concepts, lambda fact: fact.active and fact.sure and fact.understood)
 
     def history(self, *concepts: str) -> ConditionFact | None:
         """One that was true once and is not a current event."""
@@ -114,7 +118,7 @@ def read_conditions(
         over = _abated(resource)
         concepts, label = _meaning(resource)
         if not concepts:
-            if over or not (clinical is None or clinical in ACTIVE | {"remission"}):
+            if over or clinical in _OVER:
                 continue
             words = words_of(resource.code)
             found = read_suspected(words, name(resource))
@@ -123,13 +127,15 @@ def read_conditions(
             elif found.group != INFARCTION or _may_be_now(resource, stay, now, protocol):
                 suspected.append(found)
             continue
-        active = (clinical is None or clinical in ACTIVE) and not over
+        # A status that nobody knows may be active, and is no reason to be bolder.
+        unknown = clinical is not None and clinical not in ACTIVE | _OVER | _REMITTED
+        active = (clinical is None or clinical in ACTIVE or unknown) and not over
         sure = verification != "differential"
         belongs = stay.holds(resource.encounter)
         fresh = _is_new(resource, now, protocol)
         limit = protocol.file.limit
         times = _Times(resource, stay, now, int(limit.event_night.value))
-        current = active and sure and times.within(limit.new_event.span)
+        current = active and sure and not unknown and times.within(limit.new_event.span)
         sudden = current and times.within(limit.recent_arrest.span, night=False)
         for concept in sorted(concepts):
             kept = clinical == "remission" and concept in _REMISSION and not over
@@ -140,6 +146,7 @@ def read_conditions(
                     label=label,
                     active=active or kept,
                     sure=sure,
+                    understood=not unknown,
                     current=current,
                     sudden=sudden,
                     belongs=belongs,

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from cards import codes
 from cards.evidence import Evidence
-from cards.fhir import read_reference
-from cards.fhir.resource import Coding, EncounterClass, Reference, Resource, many
+from cards.fhir import key_of, read_class
+from cards.fhir.resource import EncounterClass, Reference, Resource
 
 AMBULATORY = frozenset({"AMB", "VR", "HH"})
 # What a class without a system may be; any code that the system itself holds is a class.
@@ -25,8 +25,7 @@ class Stay(Struct, frozen=True, gc=False):
 
     def holds(self, reference: Reference | None) -> bool:
         """Whether a resource says that it belongs to this encounter."""
-        target = read_reference(reference.reference) if reference is not None else None
-        return self.id is not None and target is not None and target.key == ("Encounter", self.id)
+        return self.id is not None and key_of(reference) == ("Encounter", self.id)
 
 
 def read_stay(evidence: Evidence, encounter_id: str | None) -> Stay:
@@ -52,22 +51,14 @@ def _class(encounter: Resource) -> str | None:
     if isinstance(value, EncounterClass) and value.code and value.system == codes.ACT_CODE:
         return value.code.strip().upper()  # as nearly all are
     bare = None
-    for class_ in many(value):
-        for coding in _codings(class_):
-            system, code = codes.system_of(coding.system or ""), (coding.code or "").strip()
-            if system == codes.ACT_CODE and code:
-                return code.upper()
-            if not system:
-                bare = bare or _bare(code)
+    for found in read_class(value):
+        if found.system == codes.ACT_CODE and found.code:
+            return found.code.upper()
+        if not found.system:
+            bare = bare or _bare(found.code)
     return bare
 
 
 def _bare(code: str) -> str | None:
     code = code.strip().upper()
     return code if code in _CLASSES else None
-
-
-def _codings(class_: EncounterClass) -> list[Coding]:
-    stated = class_.coding if isinstance(class_.coding, list) else [class_.coding]
-    own = Coding(class_.system, class_.code, class_.display)
-    return [own, *(coding for coding in stated if coding is not None)]

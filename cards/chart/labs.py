@@ -170,6 +170,7 @@ def unread_lab(resource: Resource) -> tuple[str, str] | None:
     quantity = resource.valueQuantity
     if quantity is None:
         text, why = resource.valueString or "", "is a text, not a number"
+        number = text
     else:
         number = bytes(quantity.value).decode(errors="replace")
         unit = quantity.unit or quantity.code or ""
@@ -177,8 +178,8 @@ def unread_lab(resource: Resource) -> tuple[str, str] | None:
         why = "has no unit" if not unit else "is in a unit that cannot be read"
         if read_number(quantity.value) is None:
             why = "is a text, not a number"
-    text = text[:_LONGEST]
-    return (text, why) if _NUMBER.search(text) else None
+    # Digits in the unit are no number.
+    return (text[:_LONGEST], why) if _NUMBER.search(number[:_LONGEST]) else None
 
 
 def newest_first(found: list[Resource]) -> list[Resource]:

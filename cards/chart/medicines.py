@@ -15,7 +15,8 @@ from functools import cached_property
 from msgspec import Struct
 
 from cards.evidence import Evidence
-from cards.fhir.resource import Resource, many, reference_key
+from cards.fhir import key_of
+from cards.fhir.resource import Resource, many
 from cards.orders import DraftOrder, Given, read_given, read_order
 from cards.protocol import Protocol
 from cards.units.quantity import SaltMass
@@ -345,7 +346,7 @@ class Medicines:
 
 def _ordered_by(given: Resource) -> tuple[str, str] | None:
     """The order an administration belongs to."""
-    return next((reference_key(r.reference) for r in many(given.request)), None)
+    return next((key_of(r) for r in many(given.request)), None)
 
 
 def order_mmol(order: DraftOrder) -> Decimal | None:

@@ -133,8 +133,6 @@ def as_ordered(found: Drug, text: str, rest: str, form: Form | None) -> Drug:
     strength, elemental = (None, None)
     if form == "oral":
         strength, elemental = _strength(found, rest)
-    premix = _PREMIX.search(text) if found.name == "magnesium sulfate" else None
-    known = premix is not None and (premix[1], premix[2].replace(",", "")) in _PREMIXES
     return replace(
         found,
         groups=groups,
@@ -142,7 +140,12 @@ def as_ordered(found: Drug, text: str, rest: str, form: Form | None) -> Drug:
         systemic=None if form is None else True,
         strength=strength,
         elemental=elemental,
-        mg_per_ml=Decimal(premix[1]) * 1000 / Decimal(premix[2].replace(",", ""))
-        if premix is not None and known
-        else None,
+        mg_per_ml=_premix(text) if found.name == "magnesium sulfate" else None,
     )
+
+
+def _premix(text: str) -> Decimal | None:
+    """The strength of the one known premix that is named; None where two are."""
+    bags = {(match[1], match[2].replace(",", "")) for match in _PREMIX.finditer(text)}
+    found = {Decimal(grams) * 1000 / Decimal(ml) for grams, ml in bags & _PREMIXES}
+    return found.pop() if len(found) == 1 else None

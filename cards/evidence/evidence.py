@@ -90,7 +90,8 @@ class Evidence:
     """One patient's resources, indexed; gaps by need; what was set aside and why.
 
     ``places`` tells where references lead; ``other_specimens`` are magnesium results that are
-    none of blood; ``unknown`` are results of no code known here whose name does not matter.
+    none of blood; ``unknown`` are results of no code known here, those that may be a magnesium
+    (they are ``unread``, too) first.
     """
 
     patient_id: str
@@ -306,5 +307,5 @@ def collect(
             OtherSpecimen(name(r), kind) for lab, r, kind in left if lab == "magnesium"
         ),
         places=places,
-        unknown=tuple(r for r in c.unknown if id(r) not in lost_ids),
+        unknown=(*lost, *(r for r in c.unknown if id(r) not in lost_ids)),
     )

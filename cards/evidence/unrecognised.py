@@ -6,8 +6,8 @@ not of a patient; its text may all the same hold a name, and is the service's to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
 from typing import Literal
 
 from msgspec import Struct
@@ -30,10 +30,26 @@ class Unrecognised(Struct, frozen=True, gc=False):
     text: str = ""
     unit: str = ""
 
+    def cut(self) -> Unrecognised:
+        """As it is kept: nothing of it longer than 200 characters."""
+        said = (self.system, self.code, self.text, self.unit)
+        system, code, text, unit = (part.strip()[:_LONGEST] for part in said)
+        return Unrecognised(self.kind, system, code, text, unit)
+
 
 def each_once(found: Iterable[Unrecognised]) -> tuple[Unrecognised, ...]:
-    """Each kind of thing once, in order, and no more than MOST_UNRECOGNISED."""
-    return tuple(islice(dict.fromkeys(found), MOST_UNRECOGNISED))
+    """Each thing once, in order, and no more than MOST_UNRECOGNISED: of many of one kind fewer,
+    so that some of every kind stay."""
+    every = dict.fromkeys(found)
+    if len(every) <= MOST_UNRECOGNISED:
+        return tuple(every)
+    turn: Counter[Kind] = Counter()
+    turns = []
+    for place, one in enumerate(every):
+        turns.append((turn[one.kind], place, one))
+        turn[one.kind] += 1
+    kept = sorted(turns, key=lambda it: it[:2])[:MOST_UNRECOGNISED]
+    return tuple(one for _, _, one in sorted(kept, key=lambda it: it[1]))
 
 
 def unrecognised_result(resource: Resource) -> Unrecognised:
@@ -47,10 +63,5 @@ def unrecognised_as(kind: Kind, concept: CodeableConcept | None, unit: str = "")
     """A concept none of whose codes says anything here: its first code, its first words."""
     first = next((code for code in read_codes(concept) if code.code), None)
     text = next(iter(words_of(concept)), "")
-    return Unrecognised(
-        kind,
-        first.system[:_LONGEST] if first is not None else "",
-        first.code[:_LONGEST] if first is not None else "",
-        text[:_LONGEST],
-        unit.strip()[:_LONGEST],
-    )
+    system, code = (first.system, first.code) if first is not None else ("", "")
+    return Unrecognised(kind, system, code, text, unit).cut()

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from cards.evidence.place import identifiers
-from cards.fhir.reference import Target, read_reference
+from cards.fhir.reference import Target, read_reference, target_of
 from cards.fhir.resource import Reference, Resource, many
 
 ANOTHERS = "belongs to another patient"
@@ -72,7 +72,7 @@ def read_whose(
             continue
         numbers.update(identifiers(resource.identifier))
         for link in many(resource.link):
-            target = read_reference(link.other.reference) if link.other is not None else None
+            target = target_of(link.other)
             if target is None or (link.type or "").strip().lower() not in _LINKED:
                 continue
             known_as.add(target.url)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from cards.codes import system_of
-from cards.fhir.resource import CodeableConcept, Coding
+from cards.fhir.resource import CodeableConcept, Coding, EncounterClass, many
 
 # What may stand where FHIR has a concept: one, many, a bare Coding, or a code as a string.
 Spoken = CodeableConcept | Coding | str | list[CodeableConcept] | list[Coding] | list[str] | None
@@ -28,6 +28,17 @@ class Code(Struct, frozen=True, gc=False):
 def read_codes(value: Spoken) -> tuple[Code, ...]:
     """Every coding that holds a code or a display, in the order in which they came."""
     return tuple(_codes(value))
+
+
+def read_class(value: EncounterClass | list[EncounterClass] | str | None) -> tuple[Code, ...]:
+    """The codes of a class of encounter: a Coding, or a CodeableConcept, or many, or a code."""
+    if isinstance(value, str):
+        return read_codes(value)
+    return tuple(
+        code
+        for one in many(value)
+        for code in read_codes([Coding(one.system, one.code, one.display), *many(one.coding)])
+    )
 
 
 def sent_codes(concept: CodeableConcept | None) -> list[tuple[str, str, str]]:

@@ -31,7 +31,7 @@ _ELEMENTS: Mapping[str, str] = {
     "Observation": f"""{_ABOUT} status code contained effectiveDateTime effectiveInstant
         effectivePeriod issued valueQuantity valueString valueCodeableConcept valueInteger
         dataAbsentReason referenceRange specimen note comment component""",
-    "Specimen": f"{_OURS} condition note",
+    "Specimen": f"{_OURS} condition note type collection",
     "Condition": f"""{_ABOUT} code clinicalStatus verificationStatus onsetDateTime onsetPeriod
         recordedDate assertedDate dateRecorded abatementDateTime abatementPeriod abatementAge
         abatementString abatementRange abatementBoolean""",

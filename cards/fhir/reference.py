@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from cards.fhir.resource import Reference, Resource
+
 
 class Target(Struct, frozen=True, gc=False):
     """What a reference points to.
@@ -48,3 +50,21 @@ def read_reference(reference: str | None) -> Target | None:
     if not reference or len(reference) > _LONGEST:
         return None
     return _read(reference)
+
+
+def target_of(reference: Reference | None) -> Target | None:
+    """The Target of a Reference; None when there is none."""
+    return read_reference(reference.reference) if reference is not None else None
+
+
+def key_of(reference: Reference | None) -> tuple[str, str] | None:
+    """("Medication", "m1") of a Reference by type and id, in whatever form; else None."""
+    target = target_of(reference)
+    return target.key if target is not None else None
+
+
+def medication_reference(resource: Resource) -> Reference | None:
+    """Where an order or administration says that its medication stands (R4, else R5)."""
+    if resource.medicationReference is not None or resource.medication is None:
+        return resource.medicationReference
+    return resource.medication.reference

@@ -16,7 +16,7 @@ from msgspec import Struct
 from cards import codes
 from cards.fhir.clause import denied, words_after, words_before
 from cards.fhir.concept import read_codes, words_of
-from cards.fhir.reference import Target, read_reference
+from cards.fhir.reference import Target, target_of
 from cards.fhir.resource import CodeableConcept, Period, Resource, many
 
 Find = Callable[[Target], Resource | None]
@@ -143,7 +143,7 @@ def _other(names: list[str], kinds: set[str]) -> str | None:
 
 def _specimens(result: Resource, find: Find) -> Iterator[Resource]:
     for reference in many(result.specimen):
-        target = read_reference(reference.reference)
+        target = target_of(reference)
         if target is None:
             continue
         if target.inside:

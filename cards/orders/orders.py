@@ -10,8 +10,9 @@ import msgspec
 
 from cards import codes
 from cards.codes import SHIPPED, Formulary
+from cards.fhir import read_codes
 from cards.fhir.element import read_parts
-from cards.fhir.resource import Resource, codings
+from cards.fhir.resource import Resource
 from cards.orders.identity import identify
 from cards.orders.order import DraftOrder
 
@@ -81,8 +82,8 @@ class Orders:
             concept
             for draft in self.drafted
             if draft.resource.resourceType == "ServiceRequest" and not draft.resource.doNotPerform
-            for coding in codings(draft.resource.code)
-            for concept in codes.order_concepts(coding.system or "", coding.code or "")
+            for code in read_codes(draft.resource.code)
+            for concept in codes.order_concepts(code.system, code.code)
         )
 
 
@@ -92,13 +93,24 @@ def read_drafts(
     """The medication drafts of a call, in order; a draft that breaks the types is kept as one
     that cannot be read. Other order types are left out here (``Orders.labs`` reads them), and
     so is an order not to give a drug (ruling 159) and one that ends another (ruling 143): they
-    treat nobody and harm nobody."""
+    treat nobody and harm nobody. So is, until it is signed, an order of which no medication was
+    chosen yet."""
     return tuple(
         DraftOrder(d.resource, identify(d.resource, medications, formulary), d.raw, d.problem)
         for d in orders.drafted
         if d.resource.resourceType == "MedicationRequest"
         and not d.resource.doNotPerform
         and d.resource.status not in ENDED
+        and not (orders.hook == "order-select" and _is_empty(d))
+    )
+
+
+def _is_empty(drafted: Drafted) -> bool:
+    """Whether it has no medication at all: a form just opened. One without a name, or that leads
+    nowhere, may be anything (ruling 137)."""
+    r = drafted.resource
+    return drafted.problem is None and not (
+        r.medicationCodeableConcept or r.medicationReference or r.medication
     )
 
 

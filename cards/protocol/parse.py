@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from cards.codes import Formulary
+from cards.codes import Formulary, system_of
 from cards.protocol.drugs import formulary_of
 from cards.protocol.faults import faults
 from cards.protocol.merge import DropError, Merged, Raw, merge
@@ -66,15 +66,17 @@ class Protocol:
 
     @cached_property
     def site_labs(self) -> Mapping[tuple[str, str], str]:
-        """(system, code) -> lab concept, for the codes a site maps."""
-        return MappingProxyType({(c.system, c.code): c.lab for c in self.file.result.site_codes})
+        """(system, code) -> lab concept, for the codes a site maps; systems folded."""
+        return MappingProxyType(
+            {(system_of(c.system), c.code.strip()): c.lab for c in self.file.result.site_codes}
+        )
 
     @cached_property
     def site_units(self) -> Mapping[tuple[str, str], str]:
         """(system, code) -> the unit a site declares for it (ruling 20)."""
         return MappingProxyType(
             {
-                (c.system, c.code): unit
+                (system_of(c.system), c.code.strip()): unit
                 for c in self.file.result.site_codes
                 if c.unit and (unit := magnesium_unit(c.unit))
             }

@@ -239,6 +239,18 @@ def lab_value(concept: str, quantity: RawQuantity) -> Quantity | None:
 _LONGEST = 80
 
 
+def unknown_unit(concept: str, quantity: RawQuantity) -> str | None:
+    """The unit stated with a number, when none stated is one in which the concept is known; None
+    of a concept of which no rule asks an amount."""
+    if read_number(quantity.value) is None:
+        return None
+    known = _MAGNESIUM if concept == "magnesium" else _LAB_UNITS.get(concept, ("", None))[1]
+    stated = stated_units(quantity)
+    if known is None or any(unit.lower() in known for unit in stated):
+        return None
+    return next(iter(stated), None)
+
+
 def is_lab_unit(concept: str, text: str) -> bool:
     """Whether a text is a unit in which a lab is known."""
     return text.lower() in _LAB_UNITS[concept][1]

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cards.evidence import Unread, Whose, read_whose
-from cards.fhir import read_reference
+from cards.fhir import read_reference, target_of
 from cards.fhir.element import read_parts
 from cards.fhir.resource import NOTHING, Entry, Reference, Resource
 from cards.orders import Orders
@@ -274,5 +274,5 @@ def _beside_drafts(drafts: list[tuple[str | None, bytes]], whose: Whose) -> list
 
 def _of_another(draft: _Draft, whose: Whose) -> bool:
     who = draft.subject or draft.patient
-    target = read_reference(who.reference) if who is not None else None
+    target = target_of(who)
     return who is not None and target is not None and bool(target.id) and bool(whose.why_not(who))

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Raw
 
 from cards.evidence import Unread
+from cards.fhir import key_of, medication_reference
 from cards.fhir.element import read_parts
-from cards.fhir.resource import Resource, reference_key
+from cards.fhir.resource import Resource
 from service.cdshooks.prefetch import read_apart
 
 _decode = msgspec.json.Decoder(Resource).decode
@@ -85,10 +86,7 @@ def medication_ids(lines: Iterable[bytes]) -> frozenset[str]:
 
 
 def _references(resource: Resource) -> Iterator[str]:
-    reference = resource.medicationReference
-    if reference is None and resource.medication is not None:
-        reference = resource.medication.reference
-    key = reference_key(reference.reference) if reference is not None else None
+    key = key_of(medication_reference(resource))
     if key is not None and key[0] == "Medication":
         yield key[1]
 

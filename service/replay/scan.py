@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cards.evidence import NEEDS
-from cards.fhir.resource import Reference, reference_key
+from cards.fhir import key_of
+from cards.fhir.resource import Reference
 from service.replay.names import LENGTH, Names
 from service.replay.source import MOST, Chunk, InputLine, read_lines
 
@@ -141,7 +142,7 @@ def _read(line: InputLine) -> tuple[str, str] | str | None:
     if type_ in ("Patient", "Medication"):
         return (type_, envelope.id) if envelope.id else NO_ID
     who = envelope.subject or envelope.patient
-    key = reference_key(who.reference) if who is not None else None
+    key = key_of(who)
     if key is None or key[0] != "Patient" or not key[1]:
         return NO_PATIENT
     return type_, key[1]

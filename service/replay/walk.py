@@ -16,8 +16,9 @@ from cards import codes
 from cards.chart.magnesium.candidate import IGNORED
 from cards.evidence import NEEDS, Gap
 from cards.evidence.known import EVER, end_guessed, known_since, latest
+from cards.fhir import key_of
 from cards.fhir.instant import read_instant
-from cards.fhir.resource import EncounterClass, Resource, name, reference_key
+from cards.fhir.resource import EncounterClass, Resource, name
 from cards.orders import DraftOrder, Orders, read_order
 from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
@@ -241,8 +242,7 @@ class Walk:
     ) -> tuple[Resource | None, str | None]:
         """(the encounter in context as it stood, its id): the one the trigger names, else the
         one that was going on, else the setting that is assumed."""
-        reference = resource.encounter.reference if resource.encounter is not None else None
-        key = reference_key(reference)
+        key = key_of(resource.encounter)
         named = key[1] if key is not None and key[0] == "Encounter" else None
         here = history.encounter(named, moment) if named else history.encounter_during(moment)
         if here is None and self._walker.ask.setting:

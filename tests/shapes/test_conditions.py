@@ -44,11 +44,20 @@ def status(*codings: tuple[str, str], text: str = "") -> Json:
         ("resolved", SEVERE),
         ("active", BLOCKED),
         ({"coding": {"system": CLINICAL, "code": "resolved"}}, SEVERE),
+        # A status that nobody knows is no "resolved".
+        (status(("http://x.example", "7")), BLOCKED),
+        ({"text": "see notes"}, BLOCKED),
     ],
 )
 def test_the_bound_system_says_whether_it_is_over(clinical: object, frame: tuple[str, str]) -> None:
     found = rewritten("Mg 1.1 mg/dL | condition: mg_gravis", clinicalStatus=clinical)
     assert (found.indicator, "iv2/20" if "iv2/20" in found.starred else "no drug") == frame
+
+
+def test_an_event_of_unknown_status_orders_nothing() -> None:
+    unknown = status(("http://x.example", "7"))
+    found = rewritten("Mg 1.9 mg/dL | condition: torsades", clinicalStatus=unknown)
+    assert found.frame == ("no card", "no drug")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from cards.fhir.resource import (
     RawQuantity,
     ReferenceRange,
     Resource,
-    codings,
     many,
     name,
     version,
@@ -115,8 +114,8 @@ def _property(resource: Resource) -> str | None:
 def _site_unit(resource: Resource, protocol: Protocol) -> str | None:
     if not protocol.site_units:
         return None
-    for coding in codings(resource.code):
-        unit = protocol.site_units.get(((coding.system or "").strip(), (coding.code or "").strip()))
+    for code in read_codes(resource.code):
+        unit = protocol.site_units.get((code.system, code.code))
         if unit:
             return unit
     return None
