@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from cards.evidence import Unrecognised
+from cards.evidence import Unrecognised, has_code_shape
 from service.memory.entry import SOURCE, elsewhere, site_entry
 from service.memory.pseudonym import Pseudonyms
 from service.store import Store
@@ -25,9 +25,6 @@ ENOUGH = 5  # patients
 MOST = 1_000  # kinds of thing of one client; beyond that the oldest goes
 SHORT = 60  # characters of a text
 _HASH = 16  # bytes of a patient's
-# What has the shape of a code, a URI or a unit: a name of a person has a space or a comma.
-_CODE = re.compile(r"[\w.:/+|^#%*\[\](){}~°'-]{1,40}")
-_URI = re.compile(r"(?:https?://|urn:)[\w.:/+|#%~?=&-]{1,190}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +145,15 @@ class _Row:
             "b_client": self.client,
             "b_tenant": self.tenant,
             "b_kind": what.kind,
-            "b_system": told(what.system, plain=_is_code(what.system)),
-            "b_code": told(what.code, plain=_is_code(what.code)),
-            "b_unit": told(what.unit, plain=_is_code(what.unit)),
+            "b_system": told(what.system, plain=has_code_shape(what.system)),
+            "b_code": told(what.code, plain=has_code_shape(what.code)),
+            "b_unit": told(what.unit, plain=has_code_shape(what.unit)),
             "b_text": told(what.text, plain=not what.text),
             "b_calls": self.calls + (old.calls if old is not None else 0),
             "b_patients": patients,
             "b_seen": b"" if enough else b"".join(known),
             "b_at": max(self.at, old.at if old is not None else 0),
         }
-
-
-def _is_code(text: str) -> bool:
-    return not text or _CODE.fullmatch(text) is not None or _URI.fullmatch(text) is not None
 
 
 def _bound(connection: Connection, client: str) -> None:
