@@ -13,7 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import msgspec
@@ -39,10 +39,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class RequestLine:
     """What is told of one request. ``route`` is the rule, ``rules`` the rule ids shown.
 
-    ``client`` and ``tenant`` are words of the clients file, ``refused`` why a token was (a
-    trust.Reason), ``store`` "down" when the database did not answer. ``fhir_refused`` is the
-    host of a FHIR server that was not asked, the one word of a request that is told, and
-    ``allowed_by`` what would allow it (service.ehr.refused_server).
+    ``unrecognised`` counts by kind. ``client`` and ``tenant`` are words of the clients file,
+    ``refused`` why a token was (a trust.Reason), ``store`` "down" when the database did not
+    answer. ``fhir_refused`` is the host of a FHIR server that was not asked, the one word of a
+    request that is told, and ``allowed_by`` what would allow it (service.ehr.refused_server).
     """
 
     correlation_id: str
@@ -63,6 +63,7 @@ class RequestLine:
     gaps: tuple[str, ...] = ()
     unread: int = 0
     set_aside: int = 0
+    unrecognised: Mapping[str, int] = field(default_factory=dict)
     feedback: int | None = None
     fhir_refused: str | None = None
     allowed_by: str | None = None
@@ -88,6 +89,9 @@ _CARDS = Counter("repletion_cards_total", "Cards decided", ["service", "indicato
 _SILENT = Counter("repletion_silent_total", "Hook calls answered without a card", ["service"])
 _GAPS = Counter("repletion_gaps_total", "Needs that were not obtained", ["need"])
 _UNREAD = Counter("repletion_unread_total", "Resources that could not be read", ["need"])
+_UNRECOGNISED = Counter(
+    "repletion_unrecognised_total", "Codes, units and names that are not known here", ["kind"]
+)
 _REFUSED = Counter("repletion_refused_total", "Calls not authenticated", ["reason"])
 _STORE_DOWN = Counter("repletion_store_down_total", "Requests for which the database was down")
 _FETCH = Histogram(
@@ -99,7 +103,7 @@ _UNFETCHED = Counter(
     "repletion_unfetched_total", "Needs that were asked for and not fetched", ["need", "reason"]
 )
 _SHOWN_LOST = Counter(
-    "repletion_shown_lost_total", "Rows of cards shown that were not stored", ["reason"]
+    "repletion_shown_lost_total", "Rows for the store that were not stored", ["reason"]
 )
 _NOT_REMEMBERED = Counter(
     "repletion_quiet_unknown_total", "Hook calls for which earlier answers could not be read"
@@ -136,7 +140,7 @@ class Observer:
             _REFUSED.labels(line.refused).inc()
         if line.store is not None:
             _STORE_DOWN.inc()
-        told = {k: v for k in _FIELDS if (v := getattr(line, k)) not in (None, (), "")}
+        told = {k: v for k in _FIELDS if (v := getattr(line, k)) not in (None, (), "", {})}
         log = self._log.error if line.status >= 500 else self._log.info
         log("request", **told)
 
@@ -149,6 +153,11 @@ class Observer:
         """Counts resources that could not be read, by the need they would have served."""
         for need in needs:
             _UNREAD.labels(need).inc()
+
+    def unrecognised(self, kinds: Mapping[str, int]) -> None:
+        """Counts what was not recognised, by its kind."""
+        for kind, count in kinds.items():
+            _UNRECOGNISED.labels(kind).inc(count)
 
     def fetched(self, seconds: float, gaps: Mapping[str, str]) -> None:
         """Counts one fetch; ``gaps`` are the reasons by need, in fixed words of ours."""
@@ -166,7 +175,7 @@ class Observer:
             _FEEDBACK.labels(service, outcome).inc()
 
     def lost(self, rows: int, reason: str) -> None:
-        """Counts rows of cards shown that were not stored."""
+        """Counts rows of cards shown, and of what was not recognised, that were not stored."""
         _SHOWN_LOST.labels(reason).inc(rows)
 
     def not_remembered(self) -> None:

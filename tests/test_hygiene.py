@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from service.observe import RequestLine
+from service.store.tables import unrecognised
 from tests import databases
 from tests.contract.shapes import MAGNESIUM_OXIDE, draft, request, sandbox_order
 from tests.server import Server, free_port, serving
@@ -57,9 +58,9 @@ def planted(base: Json, path: tuple[str | int, ...], number: int) -> Json:
     if isinstance(old, (int, float)) and not isinstance(old, bool):
         at[path[-1]] = VALUE
     elif path[-1] in ("reference", "patientId", "userId") and isinstance(old, str):
-        at[path[-1]] = f"{old}-{SECRET}{number}"
+        at[path[-1]] = f"{old}-{SECRET}{number:04}"
     else:
-        at[path[-1]] = f"{SECRET}{number}"
+        at[path[-1]] = f"{SECRET}{number:04}"
     return new
 
 
@@ -263,12 +264,25 @@ def test_planted_secrets_stay_where_they_are(
             assert set(line) <= LINE
         searched("log", server.out)
         searched("server log", server.err)
+        codes = told(url)
+        assert codes  # some of the secrets stood where a code does
         if kind == "sqlite":
             for path in tmp_path.glob("store.db*"):
-                searched(path.name, path.read_bytes())
+                searched(path.name, codes.sub("", path.read_bytes().decode(errors="replace")))
         else:
-            searched("database", dumped(url))
+            searched("database", codes.sub("", dumped(url)))
     searched("log of the end", server.out + server.err)
+
+
+def told(url: str) -> re.Pattern[str]:
+    """What is stored as it was sent, because it stood where a code, a system or a unit does: the
+    page for those who map them needs it."""
+    kept = unrecognised.c
+    with create_engine(url.replace("postgresql:", "postgresql+psycopg:")).connect() as connection:
+        rows = connection.execute(select(kept.system, kept.code, kept.unit, kept.text)).all()
+    assert not any(SECRET in row.text for row in rows)
+    found = sorted({re.escape(v) for row in rows for v in row[:3] if SECRET in v}, reverse=True)
+    return re.compile("|".join(found) or "(?!)")
 
 
 def dumped(url: str) -> str:

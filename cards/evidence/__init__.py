@@ -1,5 +1,6 @@
 """Evidence: what was obtained about a patient, what was not, and since when it was known."""
 
+from cards.evidence.coded import has_code_shape
 from cards.evidence.evidence import Answered, Evidence, Gap, SetAside, Unread, collect
 from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE, NEEDS, Need, title_of
 from cards.evidence.place import Places
@@ -23,6 +24,7 @@ __all__ = [
     "Whose",
     "collect",
     "each_once",
+    "has_code_shape",
     "read_whose",
     "title_of",
     "unrecognised_as",

@@ -1,4 +1,4 @@
-"""The command line: serve, call, decide, protocol, outcomes, store, replay.
+"""The command line: serve, call, decide, protocol, outcomes, gaps, store, replay.
 
 Imports what a command needs when it runs.
 """
@@ -217,6 +217,17 @@ def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
         since = None if days is None else datetime.now(UTC) - timedelta(days=days)
         found = read_outcomes(store.waiting(600.0), Asked(since))
         click.echo(found.as_csv() if as_csv else found.as_text(), nl=not as_csv)
+
+
+@main.command()
+@click.option("--entries", is_flag=True, help="Ready entries for the site's protocol file.")
+def gaps(entries: bool) -> None:
+    """Codes, units and names of the record that are not known here, counted."""
+    from service.memory.unrecognised import as_entries, as_text, read_unrecognised
+
+    with _store() as store:
+        rows = read_unrecognised(store.waiting(600.0))
+        click.echo(as_entries(rows) if entries else as_text(rows), nl=not entries)
 
 
 @main.group()

@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     )
     pages_password: SecretStr | None = Field(
         None,
-        description="jwt mode: opens the workbench and all outcomes in a browser (any user name),"
-        " at least 12 characters; without it they are off there",
+        description="jwt mode: opens the workbench and all outcomes and gaps in a browser (any user"
+        " name), at least 12 characters; without it they are off there",
     )
     metrics_token: SecretStr | None = Field(
         None,

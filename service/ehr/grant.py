@@ -69,10 +69,11 @@ class Grant:
 
 
 def read_grant(authorization: Authorization | None, patient_id: str) -> Grant:
-    """The Grant of ``fhirAuthorization``; that of an open server when it is absent."""
-    if authorization is None or authorization.access_token is None:
+    """The Grant of ``fhirAuthorization``; that of an open server when it is absent or holds no
+    token: clients of open servers send an empty one."""
+    token = (authorization.access_token or "").strip() if authorization is not None else ""
+    if authorization is None or not token:
         return Grant()
-    token = authorization.access_token
     if (authorization.token_type or "bearer").lower() != "bearer" or not _is_token(token):
         return Grant(refusal=_UNUSABLE)
     seconds = _seconds(authorization)

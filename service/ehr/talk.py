@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import quote, urljoin
 
@@ -21,11 +21,12 @@ from cards.fhir.resource import Entry, reference_key
 from service.ehr.grant import Grant
 from service.ehr.hosts import Base, read_base
 from service.ehr.page import Page, read_page
+from service.ehr.way import Way, encoded
 from service.ehr.wire import LATE, TOO_LARGE, Broken, Call, Wire
 from service.gather import Fetched, Fetches, Wanted, holds_enough, medication_references
 from service.gather.judgement import ANOTHER
 
-FORBIDDEN = "the record does not permit us to read it (scope forbids)"
+_FORBIDDEN = "the record does not permit us to read it (scope forbids: patient/{}.{} is missing)"
 _PARTLY = "the record permits us to read only part of it (scope)"
 _ELSEWHERE = "the record sent us on to another server"
 _ROUND = "the record sent us on, and on again"
@@ -81,7 +82,7 @@ class _Ask:
     def fetched(self, late: str) -> Fetched:
         if self.done:
             return Fetched(self.entries, self.unread, _PARTLY if self.partly else None)
-        gap = FORBIDDEN if self.forbidden else self.gap or LATE
+        gap = _forbidden(self.need) if self.forbidden else self.gap or LATE
         gap = late if gap == LATE else gap
         failed = not self.forbidden and not self.missing
         return Fetched(self.entries, self.unread, gap, failed)
@@ -140,7 +141,7 @@ class Talk:
         )
 
     def _ask(self, wanted: Wanted) -> _Ask:
-        target = f"{self.base.path}/{wanted.query.replace('|', '%7C')}"
+        target = f"{self.base.path}/{encoded(wanted.query)}"
         ask = _Ask(wanted.need, target, lambda found: holds_enough(wanted, found, self.patient_id))
         cover = self.grant.covers(wanted.need)
         ask.forbidden, ask.partly = cover == "none", cover == "part"
@@ -184,9 +185,9 @@ class Talk:
                 self.calls.discard(call)
 
     def _read(self, ask: _Ask, call: Call) -> None:
-        target, seen = ask.target, {ask.target}
+        page, way = self._first(ask, call)
+        target, seen = way.target, {way.target}
         while True:
-            page = self._page(ask.need, target, call)
             ask.take(page)
             if page.fault is not None:
                 raise Broken(page.fault)
@@ -195,7 +196,9 @@ class Talk:
                 for e in page.entries
             ):
                 raise Broken(ANOTHER if ask.need.type == "Patient" else _FAULT)
-            if page.next is None or ask.need.single or ask.enough(ask.entries):
+            if page.next is None or ask.need.single:
+                break
+            if way.is_sorted and ask.enough(ask.entries):
                 break
             target = self._inside(target, page.next, _PAGES_ELSEWHERE)
             if target in seen:
@@ -203,28 +206,45 @@ class Talk:
             seen.add(target)
             if len(seen) > _PAGES or len(ask.entries) > _PAGES * 100:
                 raise Broken(_PAGES_MANY)
+            page = self._page(ask.need, replace(way, target=target), call)
         ask.done = True
 
-    def _page(self, need: Need, target: str, call: Call) -> Page:
+    def _first(self, ask: _Ask, call: Call) -> tuple[Page, Way]:
+        """The first page, and the way that the server took it by."""
+        way, refusal = Way(ask.target), None
+        while True:
+            try:
+                return self._page(ask.need, way, call), way
+            except _Status as status:
+                # What it said to the plain question is what people can do something about.
+                refusal = refusal or status
+                other = way.otherwise(status.status)
+                if other is None:
+                    raise refusal from None
+                way = other
+
+    def _page(self, need: Need, way: Way, call: Call) -> Page:
         """One page; a temporary failure gets one more try."""
         try:
-            return self._once(need, target, call)
+            return self._once(need, way, call)
         except Broken as broken:
             pause = broken.pause if isinstance(broken, _Status) else _PAUSE
             late = time.monotonic() + pause >= self.until
             if not broken.temporary or late or self.over.wait(pause):
                 raise
-        return self._once(need, target, call)
+        return self._once(need, way, call)
 
-    def _once(self, need: Need, target: str, call: Call) -> Page:
+    def _once(self, need: Need, way: Way, call: Call) -> Page:
+        target, form = way.asked
         for _ in range(1 + _REDIRECTS):
             left = self.until - time.monotonic()
             if left <= 0 or self.over.is_set():
                 break
-            reply = self.wire.get(
-                self.base, self.addresses, target, self._headers(), call, left, self._most()
+            reply = self.wire.ask(
+                self.base, self.addresses, target, self._headers(), call, left, self._most(), form
             )
             if reply.status in (301, 302, 303, 307, 308):
+                form = form if reply.status in (307, 308) else None
                 target = self._inside(target, reply.headers.get("Location", ""), _ELSEWHERE)
                 continue
             if reply.status != 200:
@@ -263,7 +283,7 @@ class Talk:
         return path_ + ("?" + quote(query.partition("#")[0], safe=_IN_QUERY) if query else "")
 
 
-_IN_QUERY = "%!$&'()*+,;=:@/?-._~"
+_IN_QUERY = "%!$&'()*+,;=:@?-._~"  # of a link, which is encoded: but no slash, a proxy folds two
 _MEDICATION = Need("medications", "Medication", single=True)
 
 
@@ -274,10 +294,15 @@ class _Status(Broken):
     def __init__(self, status: int, retry_after: str | None) -> None:
         reason = _STATUS.get(status, "the record's server failed")
         super().__init__(reason, temporary=status in _TEMPORARY)
-        self.gone = status in (404, 410)
+        self.status, self.gone = status, status in (404, 410)
         text = (retry_after or "").strip()
         # The other form, a date, is not worth the clock of two machines: as if none was named.
         self.pause = float(text) if text.isdecimal() and len(text) < 7 else _PAUSE
+
+
+def _forbidden(need: Need) -> str:
+    """Names the scope that a client would have to lend."""
+    return _FORBIDDEN.format(need.type, "r" if need.single else "rs")
 
 
 def _is_id(text: str) -> bool:

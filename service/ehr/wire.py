@@ -182,7 +182,7 @@ class Wire:
             OrderedDict()
         )
 
-    def get(
+    def ask(
         self,
         base: Base,
         addresses: tuple[str, ...],
@@ -191,19 +191,25 @@ class Wire:
         call: Call,
         seconds: float,
         most: int,
+        form: str | None = None,
     ) -> Reply:
-        """GET ``target`` (path and query) of ``base`` at the first of ``addresses`` that answers.
+        """GET ``target`` (path and query) of ``base`` at the first of ``addresses`` that answers;
+        with a ``form`` POST it.
 
         ``seconds`` bounds each wait for bytes (``call`` bounds the whole), ``most`` the body in
         bytes, unpacked. Raises Broken.
         """
         pool = self._pool(base, addresses)
         _current.call = call
+        headers = {"Host": base.authority, "Accept-Encoding": "gzip", **headers}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
             response = pool.urlopen(
-                "GET",
+                "GET" if form is None else "POST",
                 target,
-                headers={"Host": base.authority, "Accept-Encoding": "gzip", **headers},
+                body=form,
+                headers=headers,
                 timeout=urllib3.Timeout(connect=seconds, read=seconds),
                 retries=False,
                 redirect=False,

@@ -21,6 +21,7 @@ from service.cdshooks.feedback import Feedback, FeedbackItem
 from service.cdshooks.request import HookRequest
 from service.memory.pseudonym import Pseudonyms
 from service.memory.shown import shown_rows
+from service.memory.unrecognised import Noted, write_unrecognised
 from service.memory.writer import Loss, Writer
 from service.observe import Observer
 from service.store import Store, StoreDown
@@ -86,15 +87,24 @@ class Memory:
     # --- hooks ------------------------------------------------------------------------------
 
     def remember(self, answer: Answer, caller: Caller, mode: Mode, correlation: str) -> None:
-        """Keeps what was shown, hushed or, in shadow mode, would have been shown. Never waits."""
+        """Keeps what was shown, hushed or, in shadow mode, would have been shown, and counts what
+        was not recognised. Never waits."""
         at = micros(self._now())
         try:
             rows = list(shown_rows(answer, caller, mode, self._names, at, correlation))
+            rows += self._noted(answer, caller, at)
         except Exception as error:  # the card is made: a fault of ours here must not cost it
             self._observer.fault(error)
             self._observer.lost(1, "fault")
         else:
             self._writer.put(rows)
+
+    def _noted(self, answer: Answer, caller: Caller, at: int) -> list[dict[str, Any]]:
+        found = answer.decision.unrecognised
+        if not found:
+            return []
+        patient = self._names.patient(caller, answer.request)
+        return [{"noted": Noted(*self.whose(caller), patient, at, found)}]
 
     def answered(
         self, caller: Caller, request: HookRequest, evidence: Evidence, protocol: Protocol
@@ -155,7 +165,15 @@ class Memory:
         return set(self._quick.read(lambda c: c.execute(query).scalars().all()))
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
-        self._store.write(lambda c: c.execute(insert(shown), list(rows)))
+        cards = [row for row in rows if "noted" not in row]
+        noted = [row["noted"] for row in rows if "noted" in row]
+
+        def run(connection: Connection) -> None:
+            if cards:
+                connection.execute(insert(shown), cards)
+            write_unrecognised(connection, noted, self._names)
+
+        self._store.write(run)
 
     def _lost(self, rows: int, why: Loss) -> None:
         self._observer.lost(rows, why)

@@ -79,6 +79,18 @@ class Pseudonyms:
         """A draft by the digest of its content."""
         return self._hash("draft", patient.hex(), digest).hex()
 
+    def unrecognised(self, *sent: str) -> bytes:
+        """A kind of thing that was not recognised."""
+        return self._hash("unrecognised", *sent)
+
+    def of_unrecognised(self, key: bytes, patient: bytes) -> bytes:
+        """A patient who had it: of two such rows nobody can tell that it was the same one."""
+        return self._hash("unrecognised of", key.hex(), patient.hex())
+
+    def short(self, text: str) -> str:
+        """A text that is not told, so that the same is known again: ``#`` and 12 digits."""
+        return "#" + self._hash("text", text).hex()[:12]
+
     def seal(self, value: dict[str, str]) -> bytes | None:
         """Free text of a client, encrypted; None for none."""
         if not value:

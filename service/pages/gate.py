@@ -1,7 +1,7 @@
 """Gate: in jwt mode, who may see the pages about patients and hospitals.
 
 With REPLETION_PAGES_PASSWORD whoever knows it (HTTP Basic, any user name); without it a client
-with a token of its own sees its own outcomes, and the workbench is off.
+with a token of its own sees its own outcomes and gaps, and the workbench is off.
 """
 
 from __future__ import annotations

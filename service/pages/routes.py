@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 
 from service.errors import UnknownService
 from service.pages.asset import assets
+from service.pages.gaps import gaps_page
 from service.pages.outcomes import OutcomesPage
 from service.pages.protocol import ProtocolPage
 from service.pages.view import SECURITY, for_people
@@ -74,6 +75,10 @@ def add_pages(app: Flask, service: Service) -> None:
     def outcomes() -> Response:
         return outcomes_page.answer()
 
+    @for_people
+    def gaps() -> Response:
+        return gaps_page(service)
+
     page("/static/<name>", static)
     page("/", workbench)
     page("/", workbench_without_script, "POST")
@@ -81,6 +86,7 @@ def add_pages(app: Flask, service: Service) -> None:
     page("/workbench/shown", shown, "POST")
     page("/protocol", protocol)
     page("/outcomes", outcomes)
+    page("/gaps", gaps)
 
 
 def _on(service: Service) -> Service:

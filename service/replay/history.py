@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cards.chart.labs import collected_at
-from cards.evidence import NEEDS, Answered, Evidence, Gap, Need, Unread, collect
+from cards.evidence import NEEDS, Answered, Evidence, Gap, Need, Unread, Unrecognised, collect
 from cards.evidence.known import EVER, Spell, known_since, spells
 from cards.fhir.resource import Resource, name
 
@@ -118,7 +118,8 @@ class History:
 
     ``zone`` is the site's, ``gaps`` what the export does not hold. ``undated`` and
     ``conflicts`` count, by type, what is not used for that reason; ``unread`` what breaks FHIR's
-    types.
+    types; ``unrecognised`` results of no code known here, ``lost_magnesium`` how many of them are
+    named a magnesium.
     """
 
     def __init__(
@@ -133,6 +134,8 @@ class History:
     ) -> None:
         self.undated: Counter[str] = Counter()
         self.conflicts: Counter[str] = Counter()
+        self.unrecognised: Counter[Unrecognised] = Counter()
+        self.lost_magnesium = 0
         self.patient: Resource | None = None
         self.encounters: dict[str, list[Spell]] = {}
         self._id, self._zone, self._gaps, self._site_labs = patient_id, zone, gaps, site_labs
@@ -253,6 +256,9 @@ class History:
                 shelf.add(type_, spell)
         for item in placed.unread:
             self._unread.append((found[0].since, item))
+        for what in placed.unrecognised:
+            self.unrecognised[what] += 1
+            self.lost_magnesium += any(item.need == "magnesium" for item in placed.unread)
 
     def _shelf(self, need: str, *, labs: bool) -> _Shelf:
         shelf = self._shelves.get(need)

@@ -172,6 +172,10 @@ class Low(Struct, frozen=True, omit_defaults=True):
     observed_h: float = 0
 
 
+PARTED = "\x1f"
+"""Between the parts of ``Walked.unrecognised``."""
+
+
 class Walked(Struct, frozen=True, omit_defaults=True):
     """One patient.
 
@@ -185,6 +189,9 @@ class Walked(Struct, frozen=True, omit_defaults=True):
     ``resources`` read for this patient, by type. ``undated``: by type, not used because nobody
     can tell since when they were known. ``unread``: by type, broken in their types.
     ``conflicts``: by type, the same id with different content known at the same time.
+    ``unrecognised``: kind, system, code and unit as sent, PARTED, of what is not known here:
+    results as often as they came, anything else once; ``lost_magnesium`` of these results that are
+    a magnesium by their name.
     ``guessed_ends``: orders that are over now, whose end the record does not tell.
     ``patient_missing``: no Patient resource came with that id: nothing is decided. ``failed``:
     a fault of ours, what and where; then nothing else is told of the patient.
@@ -202,6 +209,8 @@ class Walked(Struct, frozen=True, omit_defaults=True):
     undated: dict[str, int] = {}
     unread: dict[str, int] = {}
     conflicts: dict[str, int] = {}
+    unrecognised: dict[str, int] = {}
+    lost_magnesium: int = 0
     guessed_ends: int = 0
     patient_missing: bool = False
     failed: str | None = None

@@ -7,14 +7,16 @@ known then, and becomes one row. Orders written at the same moment see each othe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 
 import cards
 from cards import codes
 from cards.chart.magnesium.candidate import IGNORED
-from cards.evidence import NEEDS, Gap
+from cards.evidence import NEEDS, Gap, Unrecognised, has_code_shape
 from cards.evidence.known import EVER, end_guessed, known_since, latest
 from cards.fhir import key_of
 from cards.fhir.instant import read_instant
@@ -29,7 +31,7 @@ from service.replay.ask import Ask
 from service.replay.history import History
 from service.replay.names import Names
 from service.replay.record import Record, drafted, read_record
-from service.replay.row import HOOKS, LOW_H, Decided, Low, Trigger, Walked
+from service.replay.row import HOOKS, LOW_H, PARTED, Decided, Low, Trigger, Walked
 
 _CLASS = {"inpatient": "IMP", "ambulatory": "AMB"}
 _NEVER_WRITTEN = frozenset({"draft", "entered-in-error"})
@@ -93,6 +95,7 @@ class Walk:
         times = [known_since(r, walker.zone) for r in record.resources]
         self._times = sorted(t for t in times if t is not None and t > EVER)
         self._lows: list[Low] = []
+        self._unrecognised: set[Unrecognised] = set()
 
     def _read(self, protocol: Protocol) -> History:
         return History(
@@ -197,6 +200,8 @@ class Walk:
             answering.shown(decision)
             made.append(decision)
         decision = made[0]
+        # Results are counted as they come, whatever is decided.
+        self._unrecognised |= {w for w in decision.unrecognised if w.kind != "result"}
         relevant = moment.hook != "order-select" or (
             orders is not None and cards.needs_patient(orders, self._walker.protocol)
         )
@@ -304,9 +309,23 @@ class Walk:
             undated=_sorted(history.undated),
             unread=_sorted(record.broken),
             conflicts=_sorted(history.conflicts),
+            unrecognised=self._told(),
+            lost_magnesium=history.lost_magnesium,
             guessed_ends=sum(end_guessed(r, self._walker.zone) for r, _ in record.orders),
             patient_missing=history.patient is None,
         )
+
+    def _told(self) -> dict[str, int]:
+        """What was not recognised: codes, systems and units that look it; of a text nothing."""
+        found: Counter[str] = Counter()
+        for what, count in (
+            *self._history.unrecognised.items(),
+            *zip(self._unrecognised, repeat(1), strict=False),
+        ):
+            sent = (what.system, what.code, what.unit)
+            parts = (part if has_code_shape(part) else "(text)" for part in sent)
+            found[PARTED.join((what.kind, *parts))] += count
+        return _sorted(found)
 
     def _days(self) -> tuple[float, str]:
         """(days under observation, what they were counted by)"""

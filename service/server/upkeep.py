@@ -14,7 +14,7 @@ from sqlalchemy import Table, delete, func, select, text
 
 from service.memory.memory import micros
 from service.store import Store
-from service.store.tables import feedback, metadata, shown
+from service.store.tables import feedback, metadata, shown, unrecognised
 
 _ROWS = 2_000  # at a time: hooks and feedback go on between
 _AGE = re.compile(r"(\d{1,5})d")
@@ -33,7 +33,8 @@ def read_age(words: str) -> timedelta:
 
 
 def prune(store: Store, before: datetime) -> dict[str, int]:
-    """Deletes cards shown and feedback received before a moment; how many of each.
+    """Deletes cards shown, feedback received and what was last not recognised before a moment; how
+    many of each.
 
     Raises StoreDown; what was deleted until then stays deleted.
     """
@@ -41,6 +42,9 @@ def prune(store: Store, before: datetime) -> dict[str, int]:
         "shown": _prune(store, shown, shown.c.id, shown.c.at, micros(before)),
         "feedback": _prune(
             store, feedback, feedback.c.received, feedback.c.received, micros(before)
+        ),
+        "unrecognised": _prune(
+            store, unrecognised, unrecognised.c.id, unrecognised.c.at, micros(before)
         ),
     }
 

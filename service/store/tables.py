@@ -82,3 +82,26 @@ feedback = Table(
     Index("feedback_card", "card"),
     Index("feedback_received", "received"),
 )
+
+unrecognised = Table(
+    "unrecognised",
+    metadata,
+    Column("id", _ROW, primary_key=True),
+    # Keyed hash over client, tenant, kind and all that was sent.
+    Column("key", LargeBinary(32), nullable=False),
+    Column("client", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    # As sent when it has the shape of a code, else as `text`.
+    Column("system", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    # As sent, shortened, once enough patients had it; a keyed hash ("#…") until then; "" for none.
+    Column("text", Text, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("patients", Integer, nullable=False),  # different ones, counted up to enough
+    Column("seen", LargeBinary, nullable=False),  # their keyed hashes; none once there are enough
+    Column("at", BigInteger, nullable=False),  # last
+    Index("unrecognised_key", "key", unique=True),
+    Index("unrecognised_at", "client", "at"),
+)

@@ -9,6 +9,7 @@ without them a web client cannot read it.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -196,12 +197,14 @@ def add_routes(app: Flask, service: Service) -> None:
         line.rules = tuple(decision.rules)
         line.gaps = tuple(evidence.gaps)
         line.unread, line.set_aside = len(evidence.unread), len(evidence.set_aside)
+        line.unrecognised = dict(Counter(what.kind for what in decision.unrecognised))
         if any(gap.reason == NOT_ALLOWED for gap in evidence.gaps.values()):
             line.fhir_refused, line.allowed_by = refused_server(
                 given.request.fhir_server, settings.fhir_hosts
             )
         service.observer.cards(service_id, [card.indicator for card in decision.cards])
         service.observer.unread([lost.need for lost in evidence.unread])
+        service.observer.unrecognised(line.unrecognised)
         if memory is not None:
             memory.remember(given, caller, line.mode, line.correlation_id)
         response = json_answer(given.body)

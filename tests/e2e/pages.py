@@ -6,6 +6,7 @@ dark, at 360 px and 1440 px, with axe-core, for console errors and for requests 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -61,6 +62,26 @@ def with_cards(page: Page) -> None:
         summary.click()
 
 
+def with_gaps(page: Page) -> None:
+    """A laboratory's own code and a unit that is not known; the entry for the file open."""
+    base = page.url.split("gaps")[0]
+    fixture = read_fixture((HOOKS / "severe-patient-view.json").read_bytes())
+    assert fixture is not None
+    request = json.loads(fixture.body(datetime.now(UTC)))
+    for entry in request["prefetch"]["potassium"]["entry"]:
+        coding = {"system": "urn:oid:1.2.3", "code": "K-PLAS", "display": "K"}
+        entry["resource"]["code"] = {"coding": [coding], "text": "Kalium"}
+    json_ = {"Content-Type": "application/json"}
+    sent = json.dumps(request | {"hookInstance": str(uuid4())})
+    page.request.post(f"{base}cds-services/{fixture.service}", data=sent, headers=json_)
+    for _ in range(60):
+        page.reload()
+        if page.locator("td", has_text="K-PLAS").count():
+            break
+        page.wait_for_timeout(250)
+    page.locator("summary").first.click()
+
+
 def _opened(page: Page) -> None:
     """What the check remarks on, and the statements filtered: both look different."""
     page.locator("summary").first.click()
@@ -95,6 +116,8 @@ PAGES = [
     ),
     Case("outcomes", "outcomes?rule=D99", "Outcomes"),
     Case("outcomes: with cards", "outcomes", "Outcomes", with_cards),
+    Case("gaps", "gaps", "Gaps"),
+    Case("gaps: with rows", "gaps", "Gaps", with_gaps),
     Case("workbench-open", "?example=torsades", "Workbench", _everything_open),
     Case("workbench-whatif", "?example=severe-patient-view", "Workbench", _edited),
     Case("workbench-problem", "", "Workbench", _with_a_problem),

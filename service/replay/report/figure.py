@@ -51,7 +51,8 @@ class Rows(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``name`` in the columns of the table, with words for values (``{title}`` of a rule, ``{why}``
     of a stop); ``of`` the denominator; ``extra`` further counts. ``given``: a count without
-    which the row is left out.
+    which the row is left out; ``told``: it is left out when its count is withheld, as its name
+    would tell too much.
     """
 
     name: tuple[str, ...]
@@ -59,6 +60,7 @@ class Rows(Struct, frozen=True, forbid_unknown_fields=True):
     of: str = ""
     extra: tuple[str, ...] = ()
     given: str = ""
+    told: bool = False
 
 
 class Figure(Struct, frozen=True, forbid_unknown_fields=True):

@@ -61,7 +61,7 @@ _SECTIONS = (
         "In the live service these would be read from the record; a replay reads only what the "
         "export holds. A resource type that the export does not hold at all counts as not "
         "obtained, unless it was assumed to be empty.",
-        ("gaps", "quality"),
+        ("gaps", "unrecognised", "quality"),
     ),
     ("quiet", "What stayed quiet", "", ("hushed",)),
     (

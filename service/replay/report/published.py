@@ -69,6 +69,10 @@ class Published:
     def cell(self, *key: str) -> Cell:
         return self.cells.get(key, NONE)
 
+    def cells_withheld(self, *key: str) -> bool:
+        """Whether there is a count that is not told."""
+        return self.cell(*key).n is None
+
     def share(self, part: Key, of: Key) -> Rate | None:
         return share(self.cell(*part).n, self.cell(*of).n)
 
@@ -153,6 +157,8 @@ class _Tables:
                 extra = [k for text in line.extra for k in every(text, self.cells, values)]
                 again = figure.once and told.issuperset(extra)
                 if line.given and (again or self._cell(key(line.given, values)) == NONE):
+                    continue
+                if line.told and not self._cell(key(line.key, values)).n:
                     continue
                 told.update(extra)
                 cell = self._cell(key(line.key, values))

@@ -70,7 +70,8 @@ CREATE TABLE p AS SELECT
     CAST(round(coalesce(days, 0) * 86400) AS BIGINT) AS seconds,
     coalesce(counted, 'none') AS counted,
     lows,
-    undated, unread, conflicts,
+    undated, unread, conflicts, unrecognised,
+    coalesce(lost_magnesium, 0) AS lost_magnesium,
     coalesce(guessed_ends, 0) AS guessed_ends,
     coalesce(patient_missing, false) AS patient_missing,
     who IN (SELECT who FROM d WHERE indicator IS NOT NULL) AS card
@@ -78,6 +79,7 @@ FROM read_json(getvariable('patients'), format = 'newline_delimited', columns = 
     patient: 'VARCHAR', days: 'DOUBLE', counted: 'VARCHAR',
     lows: 'STRUCT(acts_as VARCHAR, hours DOUBLE, treated BOOLEAN, observed_h DOUBLE)[]',
     undated: 'MAP(VARCHAR, BIGINT)', unread: 'MAP(VARCHAR, BIGINT)',
+    unrecognised: 'MAP(VARCHAR, BIGINT)', lost_magnesium: 'BIGINT',
     conflicts: 'MAP(VARCHAR, BIGINT)', guessed_ends: 'BIGINT', patient_missing: 'BOOLEAN'});
 
 -- 72 h is LOW_H; a record that goes on that long and holds no order is one without.

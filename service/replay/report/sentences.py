@@ -61,7 +61,11 @@ def _how_often(figures: Published) -> str:
         cards = figures.share(("card", hook), ("call", hook))
         critical = figures.share(("indicator", hook, "critical"), ("call", hook))
         if calls == 0:
-            parts.append(f"no {CALLED[hook]} on record")
+            unread = hook == "patient-view" and (
+                figures.cell("unknown-result").n != 0 or figures.cell("lost-magnesium").n != 0
+            )
+            known = " that could be read (see what was missing)" if unread else ""
+            parts.append(f"no {CALLED[hook]}{known} on record")
         elif cards is None:
             parts.append(f"{WHEN[hook]} {FEW}")
         else:
@@ -137,7 +141,10 @@ def _what_missing(figures: Published) -> str:
         if row.name[0] == hooks[0] and row.per_100 is not None and row.cell.n:
             needs[row.name[1]] = needs.get(row.name[1], 0) + row.per_100.value
     worst = sorted(needs.items(), key=lambda item: (-item[1], item[0]))
-    text = "nothing the decisions read was missing"
+    text = "nothing else the decisions read was missing"
+    lost = _not_recognised(figures)
+    if not lost:
+        text = "nothing the decisions read was missing"
     if worst:
         groups: dict[str, list[str]] = {}
         for need, part in worst:
@@ -160,7 +167,29 @@ def _what_missing(figures: Published) -> str:
     if figures.run.assumed_none:
         assumed = ", ".join(figures.run.assumed_none)
         text += f"; taken as empty because the run was told so: {assumed}"
-    return f"What was missing: {text}."
+    return f"What was missing: {lost}{text}."
+
+
+def _not_recognised(figures: Published) -> str:
+    """First of all, and loud: an export whose magnesium has a laboratory's own codes looks like
+    one without a low level."""
+    lost, unknown = figures.cell("lost-magnesium").n, figures.cell("unknown-result").n
+    none = figures.cell("call", "patient-view").n == 0 and "patient-view" in figures.run.hooks
+    named = ""
+    if lost:
+        named = f"{lost:,} RESULTS THAT ARE A MAGNESIUM BY THEIR NAME WERE NOT READ"
+    elif none and unknown:
+        named = f"NO MAGNESIUM WAS READ, AND {unknown:,} RESULTS WERE NOT RECOGNISED"
+    elif not figures.cells_withheld("lost-magnesium") and not (
+        none and figures.cells_withheld("unknown-result")
+    ):
+        return ""
+    else:
+        named = "SOME RESULTS THAT MAY BE A MAGNESIUM WERE NOT READ"
+    return (
+        f"{named}: they came under codes that are not known here; map them in the site's protocol "
+        "file ([[result.site_codes]]) and replay again; "
+    )
 
 
 def _agreed(figures: Published) -> str:
