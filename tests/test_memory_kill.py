@@ -193,9 +193,7 @@ def test_a_migration_that_is_killed_loses_nothing(kind: str, tmp_path: Path) -> 
     """From the schema of 0001 with data: killed after each of its steps, then run again."""
     code = textwrap.dedent("""
         import os, signal, sys
-        from alembic.operations import Operations
         from service.store import store
-        left = int(sys.argv[2])
         def counted(real):
             def run(*args, **kwargs):
                 global left
@@ -208,9 +206,24 @@ def test_a_migration_that_is_killed_loses_nothing(kind: str, tmp_path: Path) -> 
         import alembic.op
         alembic.op.create_table = counted(alembic.op.create_table)
         alembic.op.create_index = counted(alembic.op.create_index)
-        store.open_store(sys.argv[1])
+        for line in sys.stdin:
+            left, child = int(line), os.fork()
+            if child == 0:
+                store.open_store(sys.argv[1])
+                os._exit(0)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     """)
-    with database(kind, tmp_path) as url:
+    with database(kind, tmp_path) as url, ExitStack() as stack:
+        # One that has everything imported, and forks for each start.
+        starter = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", code, url],
+                cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )
+        )  # fmt: skip
+        assert starter.stdin is not None
+        assert starter.stdout is not None
+        stack.callback(starter.stdin.close)
         old = Store(url)
         old._make_file()
         with old.engine.begin() as connection:
@@ -218,15 +231,14 @@ def test_a_migration_that_is_killed_loses_nothing(kind: str, tmp_path: Path) -> 
             rows = [{"key": n.to_bytes(32, "big"), "expires": 2e9} for n in range(5_000)]
             connection.execute(insert(used_token), rows)
         for step in itertools.count(1):
-            killed = subprocess.run(
-                [sys.executable, "-c", code, url, str(step)], cwd=ROOT, capture_output=True
-            )
+            print(step, file=starter.stdin, flush=True)
+            ended = int(starter.stdout.readline())
             tables = set(inspect(old.engine).get_table_names())
             query = select(func.count()).select_from(used_token)
             assert old.read(lambda c, q=query: c.execute(q).scalar_one()) == 5_000
-            if killed.returncode == 0:
+            if ended == 0:
                 break
-            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            assert ended == -signal.SIGKILL
             assert tables == {"used_token", "alembic_version"}
         assert step == 9  # two tables, six indexes: killed at each
         assert {"shown", "feedback"} <= tables

@@ -1,10 +1,11 @@
-"""Seeded faults: each is noticed by the parser, a vignette or an invariant of the sweep."""
+"""Seeded faults: each is noticed by the parser, a vignette, an invariant or a test of shapes."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.mutants import CARDS, CAUGHT, FAULTS, SECOND_WALL, Fault, verdict
+from tests.mutants.judge import ROOT, SHAPES
 from tests.vignette import all_rows
 
 
@@ -17,7 +18,8 @@ def test_there_are_enough_and_each_has_its_name() -> None:
     assert len(names) == len(set(names))
     assert len(FAULTS) >= 150
     files = {fault.file.split("/")[0] for fault in FAULTS}
-    assert files == {"protocols", "protocol", "assessment", "plan", "chart", "units"}
+    rooms = "protocols protocol assessment plan chart orders evidence fhir units"
+    assert files == set(rooms.split())
 
 
 @pytest.mark.parametrize("fault", faults((*FAULTS, *SECOND_WALL)))
@@ -32,7 +34,11 @@ def test_the_record_names_what_there_is() -> None:
     known = {row.id for row in all_rows()} | {"parser", "columns", "cells", "random"}
     assert {fault.name for fault in FAULTS} - set(CAUGHT) == set(), "make it: --record"
     assert set(CAUGHT) - {fault.name for fault in FAULTS} == set()
-    assert set(CAUGHT.values()) <= known
+    shapes = {name for name in CAUGHT.values() if name.startswith(SHAPES)}
+    assert set(CAUGHT.values()) - shapes <= known
+    for name in shapes:
+        path, _, test = name.partition("::")
+        assert f"def {test.partition('[')[0]}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
 @pytest.mark.mutation

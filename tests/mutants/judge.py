@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING
 from .faults import Fault
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.sweep.drawn import Tally
     from tests.vignette import Row
 
@@ -25,17 +28,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CARDS = ROOT / "cards"
 # A part of the sweep that runs in a second or two.
 COLUMN_STEP, CELL_STEP, RANDOM = 311, 401, 500
+# Requests as records write them, what the words of the vignettes cannot say.
+SHAPES = "tests/shapes"
 RECORD = Path(__file__).with_name("caught.toml")
 CAUGHT: dict[str, str] = tomllib.loads(RECORD.read_text(encoding="utf-8"))
 """What caught each fault when it was last recorded (`python -m tests.mutants --record`): the id of
-a vignette, `parser`, or a run of the invariants. It is tried first; what it misses is looked for
-everywhere, so that a record out of date costs time and hides nothing."""
+a vignette, a test of the shapes, `parser`, or a run of the invariants. It is tried first; what it
+misses is looked for everywhere, so that a record out of date costs time and hides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What caught a fault (``parser``, ``vignette``, ``invariant``), what it said, and its name in
-    the record; "" for nothing."""
+    """What caught a fault (``parser``, ``vignette``, ``invariant``, ``shape``), what it said, and
+    its name in the record; "" for nothing."""
 
     by: str
     what: str
@@ -80,6 +85,8 @@ def judge(skip: str, first: str) -> Verdict:
     runs = _invariants()
     if first in runs and (found := _by_invariant(first, runs[first])).caught:
         return found
+    if first.startswith(SHAPES) and (found := _by_shape(first)).caught:
+        return found
     if skip != "vignette":
         from tests.vignette import all_rows
 
@@ -89,6 +96,34 @@ def judge(skip: str, first: str) -> Verdict:
     for name, run in runs.items():
         if (found := _by_invariant(name, run)).caught:
             return found
+    return _by_shape(SHAPES) if skip != "vignette" else Verdict("", "", "")
+
+
+class _Failed:
+    """The first test that fails, for pytest to fill in."""
+
+    def __init__(self) -> None:
+        self.test = self.what = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.test:
+            self.test = report.nodeid
+            self.what = str(report.longrepr).strip().splitlines()[-1]
+
+
+def _by_shape(chosen: str) -> Verdict:
+    """Pytest over the tests of the shapes, or one of them, on the ``cards`` that is imported."""
+    import pytest
+
+    failed = _Failed()
+    words = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
+    configuration = ["-c", str(ROOT / "pyproject.toml")]
+    with contextlib.redirect_stdout(sys.stderr):
+        said = pytest.main([*words, *configuration, str(ROOT / chosen)], plugins=[failed])
+    if failed.test:
+        return Verdict("shape", f"{failed.test}: {failed.what}", failed.test)
+    if chosen == SHAPES and said != pytest.ExitCode.OK:
+        raise RuntimeError(f"pytest ended with {said}")
     return Verdict("", "", "")
 
 

@@ -94,7 +94,8 @@ def facts(cell: Cell) -> Facts:
     enteral = cell.enteral if read else "works"
     oral_active = cell.enteral if not lacks("medications") else "works"
     stops = (
-        ("cardiac arrest", event == "arrest"),
+        # A draft that is wrong is put right even then (ruling 113).
+        ("cardiac arrest", event == "arrest" and cell.hook == "patient-view"),
         ("H1", cell.person in ("child", "no birth date")),
         ("H2", renal in ("R3", "R4") or (renal == "RU" and not life)),
         ("H3", value is not None and value > 2.60),
