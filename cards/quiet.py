@@ -14,6 +14,7 @@ from cards.assessment import Assessment, Finding
 from cards.evidence import Answered
 from cards.orders import DraftOrder
 from cards.protocol import CLASSES, Protocol
+from cards.protocol.flags import URGENT
 from cards.protocol.rules import RULES
 
 
@@ -49,7 +50,7 @@ def digest(draft: bytes) -> str:
 def alarms(assessment: Assessment) -> frozenset[str]:
     """The stops and urgent flags that hold: a new one ends the quiet."""
     names = {stop.id for stop in assessment.stops.holding}
-    names |= {flag for flag in ("life", "symp", "torsades") if assessment.flags.met(flag)}
+    names |= {flag for flag in (*URGENT, "torsades") if assessment.flags.met(flag)}
     return frozenset(names)
 
 

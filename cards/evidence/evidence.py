@@ -82,7 +82,6 @@ class Answered:
     acts_as: str | None = None
     draft: str | None = None
     alarms: frozenset[str] = frozenset()
-    order: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
