@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from cards.evidence import Evidence, Unrecognised
 from cards.orders import Orders, read_drafts, relevant
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
-from cards.quiet import hush
+from cards.quiet import Answered, hush
 from cards.trace import Stage, Trace, trace
 
 
@@ -74,13 +75,15 @@ def decide(
     protocol: Protocol,
     now: datetime,
     *,
+    answered: Iterable[Answered] = (),
     banner: str | None = None,
 ) -> Decision:
-    """The Decision for one call. ``now`` is aware; ``banner`` starts every card (test clock)."""
+    """The Decision for one call. ``now`` is aware; ``answered`` is what was answered to earlier
+    cards about the patient; ``banner`` starts every card (test clock)."""
     medications = medication_index(evidence, orders)
     drafts = read_drafts(orders, medications, protocol.formulary)
     chart = read_chart(evidence, orders, drafts, medications, protocol, now)
     assessment = assess(chart, orders, drafts, protocol)
-    shown, hushed = hush(assessment, evidence.answered, protocol)
+    shown, hushed = hush(assessment, answered, protocol)
     plan = make_plan(assessment, shown, protocol, banner)
     return Decision(evidence, orders, protocol, chart, assessment, shown, hushed, plan)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
 
+from msgspec import structs
+
 import cards
-from cards.evidence import Answered, Evidence
+from cards.evidence import Evidence
 from cards.fhir.instant import read_instant
 from cards.protocol import Protocol, shipped
+from cards.quiet import Answered
 from service.cdshooks.request import HookRequest, read_hook
 from service.errors import PatientMissing
 from service.gather import Fetch, fetch_nothing, gather
@@ -76,9 +79,8 @@ def answer(
     if clock == "last-result":
         then, banner = _last_result(evidence, now), _TEST_CLOCK
         # People answer in their own time, also where the patient's stands still.
-        before, now = [replace(a, at=a.at - (now - then)) for a in before], then
-    evidence = replace(evidence, answered=tuple(before))
-    decision = cards.decide(evidence, orders, protocol, now, banner=banner)
+        before, now = [structs.replace(a, at=a.at - (now - then)) for a in before], then
+    decision = cards.decide(evidence, orders, protocol, now, answered=before, banner=banner)
     decided = decision.response(page and f"{page}?hash={protocol.hash[:16]}")
     sent = _SILENT if mode == "shadow" else decided
     return Answer(sent, decided, decision, request, evidence, protocol, now)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from cards import Decision
-from cards.evidence import Answered
 from cards.protocol.rules import RULES
-from cards.quiet import result_key
+from cards.quiet import Answered, result_key
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request
 

@@ -22,7 +22,6 @@ from cards.evidence import (
     NEED_OF_LAB,
     NEED_OF_TYPE,
     NEEDS,
-    Answered,
     Evidence,
     Gap,
     Need,
@@ -160,9 +159,7 @@ class History:
 
     # --- at a moment ------------------------------------------------------------------------
 
-    def at(
-        self, moment: datetime, encounter: Resource | None, answered: tuple[Answered, ...] = ()
-    ) -> Evidence:
+    def at(self, moment: datetime, encounter: Resource | None) -> Evidence:
         """The Evidence of a moment that is not before the last one asked for.
 
         ``encounter`` is the one in context as it stands then; None when there is none.
@@ -184,7 +181,6 @@ class History:
             by_type=by_type,
             gaps=gaps,
             unread=known.unread,
-            answered=answered,
         )
 
     def _read(self, moment: datetime) -> _Known:
