@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cards.assessment import Assessment, Finding, assess
-from cards.card import response_json
+from cards.card import Response, render
 from cards.chart import Chart, read_chart
 from cards.chart.chart import medication_index
 from cards.evidence import Evidence, Unrecognised
@@ -49,9 +49,9 @@ class Decision:
         them; bounded."""
         return self.assessment.chart.unrecognised
 
-    def response(self, page: str | None = None) -> bytes:
-        """The CDS Hooks response as JSON; its cards link to the protocol's ``page`` if given."""
-        return response_json(self.plan, self.assessment, self.protocol, page)
+    def response(self, page: str | None = None) -> Response:
+        """The CDS Hooks response; its cards link to the protocol's ``page`` if given."""
+        return render(self.plan, self.assessment, self.protocol, page)
 
     def trace(self) -> Trace:
         """Every stage, each fact and finding with its source."""

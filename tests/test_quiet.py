@@ -58,7 +58,7 @@ def test_overridden_advice_is_quiet_and_kept_in_the_decision() -> None:
     found = decided("order-select", POTASSIUM, answered("N1"))
     assert [f.rule for f in found.hushed] == ["N1"]
     assert (found.shown, found.cards, found.rules, found.worst) == ((), (), (), None)
-    assert found.response() == b'{"cards":[]}'
+    assert found.response().body == b'{"cards":[]}'
 
 
 def test_unanswered_advice_is_shown_again() -> None:

@@ -224,7 +224,7 @@ class _Maker:
     ) -> Decided:
         decision = given.decision
         trace = decision.trace()
-        found = msgspec.json.decode(given.decided, type=dict[str, Any])
+        found = msgspec.json.decode(given.response.body, type=dict[str, Any])
         draws = [draw(trace.course, given.protocol, given.now, *s) for s in (_WIDE, _NARROW)]
         return Decided(
             service=service,
