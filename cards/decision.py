@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from cards.assessment import Assessment, Finding, assess
-from cards.card import response_json
+from cards.card import Response, render
 from cards.chart import Chart, read_chart
 from cards.chart.chart import medication_index
 from cards.chart.unrecognised import read_unrecognised
@@ -14,7 +15,7 @@ from cards.evidence import Evidence, Unrecognised
 from cards.orders import Orders, read_drafts, relevant
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
-from cards.quiet import hush
+from cards.quiet import Answered, hush
 from cards.trace import Stage, Trace, trace
 
 
@@ -50,9 +51,9 @@ class Decision:
         found = self.assessment
         return read_unrecognised(self.evidence, self.chart, found.drafts, self.protocol.formulary)
 
-    def response(self, page: str | None = None) -> bytes:
-        """The CDS Hooks response as JSON; its cards link to the protocol's ``page`` if given."""
-        return response_json(self.plan, self.assessment, self.protocol, page)
+    def response(self, page: str | None = None) -> Response:
+        """The CDS Hooks response; its cards link to the protocol's ``page`` if given."""
+        return render(self.plan, self.assessment, self.protocol, page)
 
     def trace(self) -> Trace:
         """Every stage, each fact and finding with its source."""
@@ -76,13 +77,15 @@ def decide(
     protocol: Protocol,
     now: datetime,
     *,
+    answered: Iterable[Answered] = (),
     banner: str | None = None,
 ) -> Decision:
-    """The Decision for one call. ``now`` is aware; ``banner`` starts every card (test clock)."""
+    """The Decision for one call. ``now`` is aware; ``answered`` is what was answered to earlier
+    cards about the patient; ``banner`` starts every card (test clock)."""
     medications = medication_index(evidence, orders)
     drafts = read_drafts(orders, medications, protocol.formulary)
     chart = read_chart(evidence, orders, drafts, medications, protocol, now)
     assessment = assess(chart, orders, drafts, protocol)
-    shown, hushed = hush(assessment, evidence.answered, protocol)
+    shown, hushed = hush(assessment, answered, protocol)
     plan = make_plan(assessment, shown, protocol, banner)
     return Decision(evidence, orders, protocol, chart, assessment, shown, hushed, plan)

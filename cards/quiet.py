@@ -8,13 +8,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from cards.assessment import Assessment, Finding
-from cards.evidence import Answered
 from cards.orders import DraftOrder
 from cards.protocol import CLASSES, Protocol
+from cards.protocol.flags import URGENT
 from cards.protocol.rules import RULES
+
+
+class Answered(Struct, frozen=True, gc=False):
+    """What was answered to an earlier card about this patient (what a site's memory holds).
+
+    ``outcome`` is ``accepted`` or ``overridden``; ``result`` identifies the deciding result,
+    ``draft`` the digest of the judged draft, ``acts_as`` the band class then, ``alarms`` the
+    stops and flags shown then.
+    """
+
+    rule: str
+    result: str
+    outcome: str
+    at: datetime
+    acts_as: str | None = None
+    draft: str | None = None
+    alarms: frozenset[str] = frozenset()
 
 
 def hush(
@@ -49,7 +68,7 @@ def digest(draft: bytes) -> str:
 def alarms(assessment: Assessment) -> frozenset[str]:
     """The stops and urgent flags that hold: a new one ends the quiet."""
     names = {stop.id for stop in assessment.stops.holding}
-    names |= {flag for flag in ("life", "symp", "torsades") if assessment.flags.met(flag)}
+    names |= {flag for flag in (*URGENT, "torsades") if assessment.flags.met(flag)}
     return frozenset(names)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
 
+from msgspec import structs
+
 import cards
-from cards.evidence import Answered, Evidence
+from cards.card import Response
+from cards.evidence import Evidence
 from cards.fhir.instant import read_instant
 from cards.protocol import Protocol, shipped
+from cards.quiet import Answered
 from service.cdshooks.request import HookRequest, read_hook
 from service.errors import PatientMissing
 from service.gather import Fetch, fetch_nothing, gather
@@ -24,15 +28,15 @@ _TEST_CLOCK = "TEST CLOCK"
 
 @dataclass(frozen=True, slots=True, repr=False)  # as HookRequest
 class Answer:
-    """``body`` is what is sent, ``decided`` what is sent when the mode is "live"; the rest is
-    what it rests on.
+    """``body`` is what is sent, ``response`` what was decided: its body is sent when the mode is
+    "live"; the rest is what it rests on.
 
     ``now`` is the moment that was decided for: with the last-result clock it is not the one
     that was given.
     """
 
     body: bytes
-    decided: bytes
+    response: Response
     decision: cards.Decision
     request: HookRequest
     evidence: Evidence
@@ -76,12 +80,11 @@ def answer(
     if clock == "last-result":
         then, banner = _last_result(evidence, now), _TEST_CLOCK
         # People answer in their own time, also where the patient's stands still.
-        before, now = [replace(a, at=a.at - (now - then)) for a in before], then
-    evidence = replace(evidence, answered=tuple(before))
-    decision = cards.decide(evidence, orders, protocol, now, banner=banner)
-    decided = decision.response(page and f"{page}?hash={protocol.hash[:16]}")
-    sent = _SILENT if mode == "shadow" else decided
-    return Answer(sent, decided, decision, request, evidence, protocol, now)
+        before, now = [structs.replace(a, at=a.at - (now - then)) for a in before], then
+    decision = cards.decide(evidence, orders, protocol, now, answered=before, banner=banner)
+    response = decision.response(page and f"{page}?hash={protocol.hash[:16]}")
+    sent = _SILENT if mode == "shadow" else response.body
+    return Answer(sent, response, decision, request, evidence, protocol, now)
 
 
 @cache

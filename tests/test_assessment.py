@@ -102,7 +102,7 @@ SECOND = "Magnesium Sulfate (RxNorm 6585) 4 g IV over 4 h"
 
 
 def drugs(decision: Decision) -> list[Json]:
-    cards: list[Json] = json.loads(decision.response())["cards"]
+    cards: list[Json] = json.loads(decision.response().body)["cards"]
     return [
         action["resource"]["dosageInstruction"][0]
         for card in cards
@@ -179,7 +179,7 @@ def test_a_relaxed_stop_is_asked_does_not_hold_and_is_said(
     relaxed = decided("patient-view", inputs, site(RELAXED.format(stop=stop)))
     assert not relaxed.assessment.stops.met(rule)
     assert rule in {asked.id for asked in relaxed.assessment.stops.asked}
-    assert f"site-relaxed: {stop}." in json.loads(relaxed.response())["cards"][0]["detail"]
+    assert f"site-relaxed: {stop}." in json.loads(relaxed.response().body)["cards"][0]["detail"]
 
 
 HOSPITAL = parse_protocol((Path(__file__).parent / "protocols/site.toml").read_bytes(), "site.toml")
@@ -194,14 +194,14 @@ def test_a_hospital_that_needs_no_creatinine_and_no_weight_says_so_on_the_card()
     assert not found.assessment.stops.met("H2-unknown")
     assert found.assessment.cap.limit == 8
     assert [d["text"].partition(" (")[0] for d in drugs(found)] == ["4 g"]
-    detail = json.loads(found.response())["cards"][0]["detail"]
+    detail = json.loads(found.response().body)["cards"][0]["detail"]
     assert "site-relaxed: RU." in detail
     assert "site-relaxed: weight-unknown." in detail
     assert "at most 2 g" not in detail
 
 
 def suggested(decision: Decision) -> list[Json]:
-    cards: list[Json] = json.loads(decision.response())["cards"]
+    cards: list[Json] = json.loads(decision.response().body)["cards"]
     return [
         action["resource"]
         for card in cards
@@ -245,6 +245,6 @@ def test_an_oral_order_lasts_until_its_start_recheck() -> None:
 
 def test_past_its_review_date_the_protocol_works_and_says_so() -> None:
     overdue = parse_protocol(HEAD.replace("2027", "2026").encode(), "site.toml")
-    (card,) = json.loads(decided("patient-view", "Mg 1.1 mg/dL", overdue).response())["cards"]
+    (card,) = json.loads(decided("patient-view", "Mg 1.1 mg/dL", overdue).response().body)["cards"]
     assert "protocol review overdue." in card["detail"]
     assert card["suggestions"]

@@ -16,6 +16,11 @@ from cards.codes.named import SHIPPED_NAMES, Names, read_text
 
 ROOT = Path(codes.__file__).parents[2]
 
+
+def _drugs_in(text: str) -> tuple[codes.Drug, ...]:
+    return read_text(text).drugs
+
+
 # --- types --------------------------------------------------------------------------------------
 
 
@@ -553,7 +558,7 @@ NOT_NAMED = [
 
 @pytest.mark.parametrize(("text", "expected", "form"), NAMED)
 def test_drug_named(text: str, expected: str, form: str | None) -> None:
-    found = codes.drug_named(text)
+    found = _drugs_in(text)
     assert [f"{one.name}: {' '.join(sorted(one.groups))}" for one in found] == expected.split("|")
     assert {one.form for one in found} == {form}
     for one in found:
@@ -562,7 +567,7 @@ def test_drug_named(text: str, expected: str, form: str | None) -> None:
 
 @pytest.mark.parametrize("text", NOT_NAMED)
 def test_not_named(text: str) -> None:
-    assert codes.drug_named(text) == ()
+    assert _drugs_in(text) == ()
 
 
 @pytest.mark.parametrize(
@@ -583,7 +588,7 @@ def test_not_named(text: str) -> None:
     ],
 )
 def test_strength_of_a_tablet(text: str, expected: str | None) -> None:
-    (found,) = codes.drug_named(text)
+    (found,) = _drugs_in(text)
     assert content(found) == expected
     assert found.strength is None or isinstance(found.strength, Decimal)
 
@@ -592,9 +597,9 @@ def test_every_name_of_the_table_is_found_in_text() -> None:
     for key, (_, _, names, _) in tables.TABLES["drug"].items():
         named = [key] if "(" not in key and key not in ("magnesium", "magnesium antacid") else []
         for name in named + [name for name in names.split("|") if name]:
-            found = codes.drug_named(f"GIVE {name.upper()} NOW")
+            found = _drugs_in(f"GIVE {name.upper()} NOW")
             assert key.split(" (")[0] in [one.name for one in found], name
-            spaced = codes.drug_named(name.replace("-", " "))
+            spaced = _drugs_in(name.replace("-", " "))
             assert key.split(" (")[0] in [one.name for one in spaced], name
 
 
@@ -628,7 +633,7 @@ TACROLIMUS 1 MG PO CAPS = tacrolimus oral
 @pytest.mark.parametrize("line", EICU.splitlines())
 def test_real_order_texts(line: str) -> None:
     text, expected = line.split(" = ")
-    (found,) = codes.drug_named(text)
+    (found,) = _drugs_in(text)
     assert f"{found.name} {found.form}" == expected
 
 
@@ -649,14 +654,14 @@ def test_names_of_a_site_stand_before_the_shipped_ones_and_beside_them() -> None
 
 
 def test_a_mention_adds_what_another_left_open() -> None:
-    vague = codes.drug_named("magnesium oxide")
-    exact = codes.drug_named("magnesium oxide 400 mg tab")
+    vague = _drugs_in("magnesium oxide")
+    exact = _drugs_in("magnesium oxide 400 mg tab")
     (found,) = codes.united([*vague, *exact])
     assert (found.form, found.strength, found.elemental) == ("oral", Decimal(400), False)
-    more = codes.united([*codes.drug_named("magnesium replacement"), *vague,
-                         *codes.drug_named("furosemide")])  # fmt: skip
+    more = codes.united([*_drugs_in("magnesium replacement"), *vague,
+                         *_drugs_in("furosemide")])  # fmt: skip
     assert [drug.name for drug in more] == ["magnesium oxide", "furosemide"]
-    injected = codes.united([*codes.drug_named("MgSO4 2 g IVPB"), *codes.drug_named("Maalox")])
+    injected = codes.united([*_drugs_in("MgSO4 2 g IVPB"), *_drugs_in("Maalox")])
     assert [drug.groups for drug in injected] == [{"magnesium"}]
 
 

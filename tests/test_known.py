@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from cards.evidence import Answered, Unread, collect
+from cards.evidence import Unread, collect
 from cards.evidence.known import at, end_guessed, known_since, latest, spells
 from cards.fhir import status_of
 from cards.fhir.resource import Resource
@@ -243,12 +243,10 @@ def result(hours: float, **more: Any) -> Resource:
 
 def test_evidence_before_a_time_holds_what_was_known_then() -> None:
     asked = order(bounds(boundsPeriod={"end": B}))
-    answers = [Answered("mild", "r", "accepted", T + HOUR * h) for h in (1, 3)]
-    whole = collect("p1", [result(0), result(2), asked], answered=answers)
+    whole = collect("p1", [result(0), result(2), asked])
     known = whole.before(T + HOUR)
     assert [r.id for r in known.lab("magnesium")] == ["mg0"]
     assert [o.status for o in known.of_type("MedicationRequest")] == ["active"]
-    assert known.answered == (answers[0],)
     assert whole.before(T + HOUR * 9) == whole
 
 

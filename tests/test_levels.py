@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cards.handbook.levels import WEIGHT, Gets, Levels, Line, levels
+from cards.handbook.levels import WEIGHT, Gets, Levels, PatientKind, levels
 from cards.handbook.spoken import clearance, condition, dose, interval
 from cards.protocol import Protocol, build_protocol, parse_protocol, shipped
 from cards.protocol.model import Band, When
@@ -51,7 +51,7 @@ def value_in(band: Band) -> Decimal:
     return ((low + high) / 2).quantize(Decimal("0.01"))
 
 
-def offered(protocol: Protocol, line: Line, setting: str, id_: str) -> set[tuple[str, bool]]:
+def offered(protocol: Protocol, line: PatientKind, setting: str, id_: str) -> set[tuple[str, bool]]:
     """What the core offers the patient of a line."""
     clauses = [f"Mg {value_in(line.band)} mg/dL", f"weight {line.weight}", KIDNEY[id_]]
     # Clauses of one kind are one clause, its parts comma-separated.
@@ -104,7 +104,7 @@ def test_a_line_left_out_is_that_of_its_parts(flags: tuple[str, ...]) -> None:
     for band in protocol.file.band:
         lines = [line for line in found.lines if line.band is band and line.flags <= set(flags)]
         nearest = max(lines, key=lambda line: len(line.flags))
-        asked = Line(band, frozenset(flags), WEIGHT, nearest.cells)
+        asked = PatientKind(band, frozenset(flags), WEIGHT, nearest.cells)
         for ids, gets in zip(found.columns, nearest.cells, strict=True):
             told = open_to(gets)
             assert offered(protocol, asked, "ambulatory", ids[0]) == told

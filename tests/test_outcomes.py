@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from service.cli import main
 from service.memory.explain import explain_call
-from service.memory.outcomes import Asked, read_outcomes, wilson
+from service.memory.outcomes import Selection, read_outcomes, wilson
 from service.server.upkeep import UpkeepError, backup, check, prune, read_age
 from service.store.tables import feedback, shown
 from tests import databases
@@ -87,7 +87,7 @@ def test_what_became_of_the_cards(one: Instance) -> None:
     assert found.unplaced == {"foreign": 1, "unknown": 1}
     assert sum(t.shown for t in sections["protocol"].values()) == 8
     assert sum(t.shown for t in sections["service"].values()) == 8
-    late = read_outcomes(one.store, Asked(NOW + timedelta(days=1)))
+    late = read_outcomes(one.store, Selection(NOW + timedelta(days=1)))
     assert sum(t.shown for t in late.sections[0].tallies) == 5
     rows = list(csv.DictReader(io.StringIO(found.as_csv())))
     (row,) = [r for r in rows if r["group"] == "H10 warning"]

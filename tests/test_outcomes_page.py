@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from service.memory.outcomes import Asked, Outcomes, Tally, read_outcomes, rules_shown
+from service.memory.outcomes import Outcomes, Selection, Tally, read_outcomes, rules_shown
 from service.pages.bars import HEIGHT, WIDTH, lay_out
 from tests.html import Html
 from tests.stored import add_cards, answer_cards
@@ -43,7 +43,7 @@ def page(one: Instance, query: str = "") -> Html:
 
 
 def found(one: Instance, **asked: Any) -> Outcomes:
-    return read_outcomes(one.store, Asked(**asked))
+    return read_outcomes(one.store, Selection(**asked))
 
 
 def row(read: Html, name: str) -> list[str]:
@@ -142,7 +142,7 @@ def test_the_filters(one: Instance) -> None:
     chosen = page(one, "?rule=D4&days=30&service=magnesium-order-sign&mode=live")
     picked = [e.attributes["value"] for e in chosen.all("option") if "selected" in e.attributes]
     assert picked == ["30", "magnesium-order-sign", "D4", "live"]
-    assert rules_shown(one.store, Asked()) == ("D4", "severe")
+    assert rules_shown(one.store, Selection()) == ("D4", "severe")
 
 
 def test_the_numbers_can_be_taken_away(one: Instance) -> None:
@@ -198,7 +198,7 @@ def test_hostile_names_are_inert(one: Instance) -> None:
 def test_a_client_sees_its_own_filter(tmp_path: Path) -> None:
     one = Instance(f"sqlite:///{tmp_path}/store.db", tmp_path)
     fill(one)
-    assert rules_shown(one.store, Asked(whose=("https://clinic.example.org", "-"))) == ()
+    assert rules_shown(one.store, Selection(whose=("https://clinic.example.org", "-"))) == ()
     assert one.client.get("/outcomes?days=all").status_code == 401
     one.close()
 

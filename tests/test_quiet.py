@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from cards import Decision
-from cards.evidence import Answered
 from cards.protocol.rules import RULES
-from cards.quiet import result_key
+from cards.quiet import Answered, result_key
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request
 
@@ -59,7 +58,7 @@ def test_overridden_advice_is_quiet_and_kept_in_the_decision() -> None:
     found = decided("order-select", POTASSIUM, answered("N1"))
     assert [f.rule for f in found.hushed] == ["N1"]
     assert (found.shown, found.cards, found.rules, found.worst) == ((), (), (), None)
-    assert found.response() == b'{"cards":[]}'
+    assert found.response().body == b'{"cards":[]}'
 
 
 def test_unanswered_advice_is_shown_again() -> None:

@@ -120,7 +120,7 @@ def test_a_decision_keeps_what_was_shown() -> None:
     found = decided("patient-view", "Mg 1.1 mg/dL")
     assert (found.worst, found.rules[0]) == ("critical", "severe")
     assert [card.rule for card in found.cards] == ["severe"]
-    assert json.loads(found.response())["cards"]
+    assert json.loads(found.response().body)["cards"]
 
 
 def test_only_a_call_that_can_lead_to_a_card_needs_the_patient() -> None:

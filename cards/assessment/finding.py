@@ -32,7 +32,6 @@ class Finding(Struct, frozen=True, gc=False):
     act: Act = "none"
     labs: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
 
     @property
     def met(self) -> bool:

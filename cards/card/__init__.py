@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from cards.card.render import NAMESPACE, OVERRIDE_REASONS, REASON_SYSTEM, response_json
+from cards.card.render import NAMESPACE, OVERRIDE_REASONS, REASON_SYSTEM, Response, render
 from cards.card.resources import order_templates
 from cards.card.validate import faults
 from cards.protocol import Protocol
@@ -11,9 +11,10 @@ __all__ = [
     "NAMESPACE",
     "OVERRIDE_REASONS",
     "REASON_SYSTEM",
+    "Response",
     "faults",
     "protocol_faults",
-    "response_json",
+    "render",
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
+from msgspec import Struct
 
 from cards.assessment import Assessment
 from cards.card.resources import drug_order, lab_order, updated_draft
@@ -39,13 +40,25 @@ DETAIL_LIMIT = 1500
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def response_json(
+class Response(Struct, frozen=True, gc=False):
+    """``body`` is the JSON; ``card`` the id of its card, None where it has none; ``suggestions``
+    the ids of that card's suggestions, in order."""
+
+    body: bytes
+    card: str | None = None
+    suggestions: tuple[str, ...] = ()
+
+
+def render(
     plan: Plan | None, assessment: Assessment, protocol: Protocol, page: str | None = None
-) -> bytes:
+) -> Response:
     """``{"cards": [...]}`` of at most one card. ``page`` is the address of the protocol's page,
     to which the card then links."""
-    cards = [] if plan is None else [card_json(plan, assessment, protocol, page)]
-    return _ENCODER.encode({"cards": cards})
+    if plan is None:
+        return Response(_ENCODER.encode({"cards": []}))
+    card = card_json(plan, assessment, protocol, page)
+    suggestions = tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ()))
+    return Response(_ENCODER.encode({"cards": [card]}), card["uuid"], suggestions)
 
 
 def card_uuid(plan: Plan, assessment: Assessment) -> UUID:

@@ -16,11 +16,11 @@ from cards import codes
 from cards.chart.encounter import Stay
 from cards.chart.suspected import INFARCTION, Suspected, read_suspected
 from cards.evidence import Evidence, Unrecognised, unrecognised_as
+from cards.evidence.abatement import abated
 from cards.fhir import read_codes, status_of, words_of
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import Resource, name
 from cards.protocol import Protocol
-from cards.units.quantity import has_value
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 # A patient in remission of these is as sensitive to magnesium as ever.
@@ -115,7 +115,7 @@ def read_conditions(
         if verification in UNTRUE:
             continue
         clinical = status_of(resource.clinicalStatus, codes.CONDITION_CLINICAL)
-        over = _abated(resource)
+        over = abated(resource)
         concepts, label = _meaning(resource)
         if not concepts:
             if over or clinical in _OVER:
@@ -173,17 +173,6 @@ def _meaning(resource: Resource) -> tuple[frozenset[str], str]:
 
 
 _LONGEST = 200  # a card shows less
-
-
-def _abated(resource: Resource) -> bool:
-    return bool(
-        resource.abatementDateTime
-        or resource.abatementPeriod
-        or resource.abatementString
-        or resource.abatementBoolean
-        or has_value(resource.abatementAge)
-        or has_value(resource.abatementRange)
-    )
 
 
 class _Times:

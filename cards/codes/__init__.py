@@ -1,14 +1,14 @@
 """Codes: one type for each code system, and what each code, name and route means to the protocol.
 
 Shapes: `lab_concept`, `condition_concepts`, `procedure_concepts`, `order_concepts` and `route_code`
-go from a code to a concept; `drug` and `drug_named` from a code or an order's text to `Drug`. The
+go from a code to a concept; `drug` and `read_text` from a code or an order's text to `Drug`. The
 tables are `cards/codes/codes.toml` (each code with its display and source), `rxnorm.csv` and
 `international.csv` beside it; a site adds its own (`Formulary`).
 """
 
 from cards.codes.drugs import CARRIERS, GROUPS, Drug, Form, drug, drug_keys, is_other, known_drugs
 from cards.codes.formulary import SHIPPED, Formulary, Lists, site_formulary
-from cards.codes.named import Reading, drug_named, read_text
+from cards.codes.named import Reading, read_text
 from cards.codes.systems import (
     ACT_CODE,
     ALLERGY_CLINICAL,
@@ -109,7 +109,6 @@ __all__ = [
     "display",
     "drug",
     "drug_keys",
-    "drug_named",
     "form_named",
     "is_loinc",
     "is_other",

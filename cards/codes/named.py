@@ -188,12 +188,3 @@ def _whole(named: dict[str, tuple[Drug, str]], shown: str, unsaid: bool) -> Read
     if (magnesium or unsaid) and is_mineral_mix(shown):
         return Reading((BY_KEY["multivitamin (with minerals)"],))
     return Reading(as_carried(tuple(found.values())), unsaid and not magnesium)
-
-
-def drug_named(text: str) -> tuple[Drug, ...]:
-    """The drugs that an order's text names, in the order of the text; empty when none is known.
-
-    "4 ML VIAL : FUROSEMIDE 10 MG/ML INJ SOLN" is furosemide, parenteral. "pantoprazole (PROTONIX)"
-    names one drug, once. A form is a hint: the order's own route and dose form come before it.
-    """
-    return read_text(text).drugs

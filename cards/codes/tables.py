@@ -109,7 +109,7 @@ def code_set(name: str) -> CodeSet:
 
 
 def code_sets() -> tuple[CodeSet, ...]:
-    """Every set, in the order of codes.toml: for the protocol page."""
+    """Every set, in the order of codes.toml: what follows each to its source."""
     return tuple(_SETS.values())
 
 

@@ -1,7 +1,7 @@
 """Evidence: what was obtained about a patient, what was not, and since when it was known."""
 
 from cards.evidence.coded import has_code_shape
-from cards.evidence.evidence import Answered, Evidence, Gap, SetAside, Unread, collect
+from cards.evidence.evidence import Evidence, Gap, SetAside, Unread, collect
 from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE, NEEDS, Need, title_of
 from cards.evidence.place import Places
 from cards.evidence.unrecognised import MOST_UNRECOGNISED, Unrecognised, each_once, unrecognised_as
@@ -13,7 +13,6 @@ __all__ = [
     "NEEDS",
     "NEED_OF_LAB",
     "NEED_OF_TYPE",
-    "Answered",
     "Evidence",
     "Gap",
     "Need",

@@ -67,25 +67,6 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What was answered to an earlier card about this patient (input of the quiet rule).
-
-    ``outcome`` is ``accepted`` or ``overridden``; ``result`` identifies the deciding result,
-    ``draft`` the digest of the judged draft, ``acts_as`` the band class then, ``alarms`` the
-    stops and flags shown then.
-    """
-
-    rule: str
-    result: str
-    outcome: str
-    at: datetime
-    acts_as: str | None = None
-    draft: str | None = None
-    alarms: frozenset[str] = frozenset()
-    order: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """One patient's resources, indexed; gaps by need; what was set aside and why.
 
@@ -101,7 +82,6 @@ class Evidence:
     gaps: Mapping[str, Gap]
     unread: tuple[Unread, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
-    answered: tuple[Answered, ...] = ()
     other_specimens: tuple[OtherSpecimen, ...] = ()
     places: Places = field(default_factory=Places, compare=False)
     unknown: tuple[Resource, ...] = ()
@@ -150,7 +130,6 @@ class Evidence:
             labs=MappingProxyType({lab: known(found) for lab, found in self.labs.items()}),
             by_type=MappingProxyType({type_: known(r) for type_, r in self.by_type.items()}),
             unread=tuple(unread for unread in self.unread if came(unread)),
-            answered=tuple(answer for answer in self.answered if answer.at <= moment),
         )
 
 
@@ -280,7 +259,6 @@ def collect(
     *,
     site_labs: Mapping[tuple[str, str], str] = MappingProxyType({}),
     urls: Iterable[tuple[str, Resource]] = (),
-    answered: Iterable[Answered] = (),
     keyed: Iterable[Resource] = (),
 ) -> Evidence:
     """Evidence of everything that came along, whichever need it answered.
@@ -309,7 +287,6 @@ def collect(
         gaps=MappingProxyType({gap.need: gap for gap in gaps}),
         unread=tuple(sorted({*unread, *c.unread}, key=lambda u: (u.need, u.resource, u.reason))),
         set_aside=tuple(c.set_aside),
-        answered=tuple(answered),
         other_specimens=tuple(
             OtherSpecimen(name(r), kind) for lab, r, kind in left if lab == "magnesium"
         ),

@@ -31,12 +31,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from msgspec.structs import replace
 
 from cards import codes
+from cards.evidence.abatement import abated
 from cards.fhir import status_of
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import Dosage, Period, Resource, many
 from cards.orders.bounds import stated_bounds
 from cards.orders.schedule import repeats
-from cards.units.quantity import has_value
 
 EVER = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -187,16 +187,7 @@ def _before_abatement(resource: Resource, zone: tzinfo) -> tuple[Resource | None
     if resource.resourceType == "AllergyIntolerance":
         bound = codes.ALLERGY_CLINICAL
     status = status_of(resource.clinicalStatus, bound)
-    over = (
-        status in _ENDED_STATE
-        or dated
-        or period is not None
-        or resource.abatementString
-        or resource.abatementBoolean
-        or has_value(resource.abatementAge)
-        or has_value(resource.abatementRange)
-    )
-    if not over:
+    if status not in _ENDED_STATE and not abated(resource):
         return None, None
     nothing = Resource()
     active = replace(

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from cards.handbook.rows import Dose
 from cards.handbook.spoken import dose, only, recheck
-from cards.protocol.flags import FLAGS
+from cards.protocol.flags import FLAGS, SYMPTOMS, URGENT
 from cards.protocol.model import Band, Option, ProtocolFile, Regimen, Setting, When
 from cards.protocol.regimens import (
     Patient,
@@ -28,7 +28,6 @@ from cards.protocol.regimens import (
 
 # The patient of whom nothing is said: neither his weight nor what he was given narrows the cap.
 WEIGHT = Decimal(70)
-_URGENT = frozenset({"life", "symp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Gets:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PatientKind:
     """A kind of patient at one band: ``flags`` met, ``weight`` where rows ask for one."""
 
     band: Band
@@ -60,7 +59,7 @@ class Levels:
 
     setting: Setting
     columns: tuple[tuple[str, ...], ...]
-    lines: tuple[Line, ...]
+    lines: tuple[PatientKind, ...]
     weight: Decimal = WEIGHT
 
 
@@ -71,16 +70,20 @@ def levels(file: ProtocolFile, setting: Setting) -> Levels:
     columns = [tuple(line.cells[n] for line in lines) for n in range(len(ids))]
     same = [list(group) for _, group in groupby(range(len(ids)), key=lambda n: columns[n])]
     kept = tuple(
-        Line(line.band, line.flags, line.weight, tuple(line.cells[group[0]] for group in same))
+        PatientKind(
+            line.band, line.flags, line.weight, tuple(line.cells[group[0]] for group in same)
+        )
         for line in lines
     )
     return Levels(setting, tuple(tuple(ids[n] for n in group) for group in same), kept)
 
 
-def _lines(file: ProtocolFile, band: Band, setting: Setting, ids: list[str]) -> Iterator[Line]:
-    kept: list[Line] = []
+def _lines(
+    file: ProtocolFile, band: Band, setting: Setting, ids: list[str]
+) -> Iterator[PatientKind]:
+    kept: list[PatientKind] = []
     for flags, weight in _kinds(file):
-        if band.acts_as == "normal" and "symp" in flags:
+        if band.acts_as == "normal" and SYMPTOMS in flags:
             continue  # symptoms count below the normal band only
         cells = tuple(
             _cell(file, Patient(band.name, band.acts_as, setting, id_, flags, weight))
@@ -90,11 +93,11 @@ def _lines(file: ProtocolFile, band: Band, setting: Setting, ids: list[str]) -> 
         nearest = [line for line in parts if not any(_within(line, other) for other in parts)]
         if nearest and all(line.cells == cells for line in nearest):
             continue
-        kept.append(Line(band, flags, weight, cells))
+        kept.append(PatientKind(band, flags, weight, cells))
     yield from kept
 
 
-def _within(line: Line, other: Line) -> bool:
+def _within(line: PatientKind, other: PatientKind) -> bool:
     """Whether a line is a part of another one: fewer flags, or no weight asked for."""
     return line is not other and line.flags <= other.flags and line.weight in (other.weight, WEIGHT)
 
@@ -146,7 +149,7 @@ def _stop(file: ProtocolFile, patient: Patient) -> str:
     if patient.renal == "RU" and not relaxed(file, "RU") and not exempt:
         return f"H2: {file.stop['H2-unknown'].says}"
     low = patient.acts_as in ("severe", "moderate", "mild")
-    urgent = bool(patient.flags & _URGENT) or patient.acts_as == "severe"
+    urgent = bool(patient.flags & URGENT) or patient.acts_as == "severe"
     if patient.setting == "ambulatory" and ((low and urgent) or life):
         return f"H11: {file.stop['H11'].says}"
     return ""

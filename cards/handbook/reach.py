@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, product
 
+from cards.protocol.flags import LIFE, SYMPTOMS, URGENT
 from cards.protocol.model import LOW, ProtocolFile, When
 from cards.protocol.regimens import Patient, Room, cap, fits, fitting, goes_on, met, relaxed
 
-_URGENT = frozenset({"life", "symp"})
 # A patient whose oral magnesium is the full amount is past the first step.
 _EXCLUSIVE = (frozenset({"oral-first-step", "oral-full-dose"}),)
 
@@ -51,9 +51,9 @@ def reach(file: ProtocolFile) -> Reach:
         # Unknown renal function is treated in life-threatening arrhythmia, or where relaxed.
         only_life = patient.renal == "RU" and not relaxed(file, "RU")
         for flags in sets:
-            if only_life and "life" not in flags:
+            if only_life and LIFE not in flags:
                 continue
-            if patient.acts_as == "normal" and "symp" in flags:
+            if patient.acts_as == "normal" and SYMPTOMS in flags:
                 continue
             for candidate in candidates:
                 if not met(candidate.when, flags):
@@ -61,7 +61,7 @@ def reach(file: ProtocolFile) -> Reach:
                 rows.add(candidate.index)
                 given = [(candidate.index, n) for n, when in candidate.options if met(when, flags)]
                 options.update(given)
-                if given and not flags & _URGENT:
+                if given and not flags & URGENT:
                     answered.add(patient.band or "")
                 # Its starred option may still be refused by a stop or by what was given before.
                 if not candidate.goes_on:

@@ -11,6 +11,7 @@ from cards import codes
 from cards.handbook.reach import reach
 from cards.protocol.doses import doses
 from cards.protocol.faults import speaks_of
+from cards.protocol.flags import URGENT
 from cards.protocol.model import CLASSES, LOW, Option, ProtocolFile
 from cards.protocol.parse import Protocol, shipped
 from cards.protocol.regimens import acting, largest_dose
@@ -151,8 +152,8 @@ def _rates(file: ProtocolFile) -> Iterator[str]:
     routine, base = file.limit.fast_rate, shipped("standard").file.limit.fast_rate
     urgent = []
     for index, row in enumerate(file.regimen):
-        urgent_flags = {"life", "symp"} & set(row.when.flags)
-        emergency = urgent_flags or acting(file, row.when) == ("severe",)
+        flagged = URGENT & set(row.when.flags)
+        emergency = flagged or acting(file, row.when) == ("severe",)
         for number, option in enumerate(row.offer):
             for dose in doses(file.product[option.product], option):
                 an_hour = (dose.rate or 0) * 60 / 1000

@@ -7,6 +7,13 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
+# The names of the file format, in words.
+LIFE = "life"
+SYMPTOMS = "symp"
+NO_ENTERAL = "noent"
+GUT_LOSS = "giloss"
+URGENT = frozenset({LIFE, SYMPTOMS})
+
 
 class FlagKind(Struct, frozen=True, gc=False):
     """``words`` as a card or a page names it; ``meaning`` when it is met, with places as sentences
@@ -19,12 +26,12 @@ class FlagKind(Struct, frozen=True, gc=False):
 
 FLAGS: Mapping[str, FlagKind] = MappingProxyType(
     {
-        "life": FlagKind(
+        LIFE: FlagKind(
             "life-threatening arrhythmia or seizure",
             "torsades or polymorphic VT at any level that is not high; another ventricular "
             "tachycardia with a pulse or a seizure at a low one; within {limit.new_event}",
         ),
-        "symp": FlagKind(
+        SYMPTOMS: FlagKind(
             "symptoms",
             "tetany, carpopedal or laryngeal spasm, or QTc of {limit.qtc_long} or more "
             "({limit.qtc_wide_allowance} more with a QRS of {limit.qrs_wide} or more, or paced)",
@@ -36,8 +43,8 @@ FLAGS: Mapping[str, FlagKind] = MappingProxyType(
             "earlier VT or torsades; arrest or ventricular fibrillation earlier in this encounter; "
             "acute coronary syndrome in this encounter; potassium below {limit.potassium_urgent}",
         ),
-        "noent": FlagKind("enteral route out", "ileus, vomiting, intolerance of oral magnesium"),
-        "giloss": FlagKind(
+        NO_ENTERAL: FlagKind("enteral route out", "ileus, vomiting, intolerance of oral magnesium"),
+        GUT_LOSS: FlagKind(
             "gastrointestinal loss", "short bowel, ileostomy, high-output stoma, chronic diarrhoea"
         ),
         "oral-first-step": FlagKind(

@@ -10,6 +10,7 @@
     show.py      what is printed: no secret, no control character
     call.py      discovery, the call, the exit code
     command.py   the command line
+    refusal.py   why a command does nothing
 
 For an engineer whose record says "nothing happens". Nothing here knows magnesium.
 """

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.call.refusal import Refusal
+
 if TYPE_CHECKING:
     from service.call.message import Message
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-class _Refusal(click.ClickException):
-    exit_code = 2
 
 
 @click.command()
@@ -73,18 +71,18 @@ def call(
     from service.config.settings import is_loopback
 
     if (client_key is None) != (issuer is None):
-        raise _Refusal("--client-key and --issuer go together")
+        raise Refusal("--client-key and --issuer go together")
     try:
         here = is_loopback(host_of(url))
         address = read_address(url, insecure=insecure, is_loopback=here)
     except AddressError as error:
-        raise _Refusal(f"--url {url}: {error}") from None
+        raise Refusal(f"--url {url}: {error}") from None
     client = None
     if client_key is not None and issuer is not None:
         try:
             client = read_client(client_key.read_bytes(), issuer, kid, jku, tenant)
         except (KeyRefused, OSError) as error:
-            raise _Refusal(f"--client-key {client_key}: {error}") from None
+            raise Refusal(f"--client-key {client_key}: {error}") from None
     message = _message(request, captured, as_is)
     wire = Wire(timeout, ca)
     caller = Caller(wire, Show(Console(highlight=False)), client, verbose)
@@ -106,11 +104,11 @@ def _message(request: Path, captured: str | None, as_is: bool) -> Message:
         now = datetime.now(UTC)
         return read_message(data, now, str(uuid.uuid4()), captured=then, as_is=as_is)
     except MessageError as error:
-        raise _Refusal(f"{_name(request)}: {error}") from None
+        raise Refusal(f"{_name(request)}: {error}") from None
     except ValueError:
-        raise _Refusal(f"--captured {captured}: not an ISO 8601 date and time") from None
+        raise Refusal(f"--captured {captured}: not an ISO 8601 date and time") from None
     except OSError as error:
-        raise _Refusal(f"{_name(request)}: {error.strerror}") from None
+        raise Refusal(f"{_name(request)}: {error.strerror}") from None
 
 
 def _name(request: Path) -> str:

@@ -15,15 +15,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cards import codes
-from cards.evidence import NEED, NEEDS, Unread
+from cards.evidence import NEED, NEED_OF_LAB, NEED_OF_TYPE, Unread
 from cards.fhir import read_codes
 from cards.fhir.element import Parts, read_parts
 from cards.fhir.resource import NOTHING, Entry, Link, Resource, name
 
-_NEED_OF_LAB = {lab: need.name for need in NEEDS for lab in need.labs}
-_NEED_OF_TYPE = {need.type: need.name for need in NEEDS if not need.labs}
 # What hangs on another resource is missed where that one is read.
-_NEED_OF_TYPE |= {"Medication": "medications", "Specimen": "magnesium"}
+_NEED_OF_TYPE = {**NEED_OF_TYPE, "Medication": "medications", "Specimen": "magnesium"}
 _MAGNESIUM = tuple(
     f'"{code}"'.encode() for lab in NEED["magnesium"].labs for code in codes.lab_codes(lab)
 )
@@ -198,7 +196,7 @@ def _need_of(key: str, lost: Resource, raw: Raw) -> str | None:
     for code in stated:
         lab = codes.lab_of(code.system, code.code)
         if lab is not None:
-            return _NEED_OF_LAB.get(lab)
+            return NEED_OF_LAB.get(lab)
     if any(code in bytes(raw) for code in _MAGNESIUM):
         return "magnesium"
     if key in NEED:

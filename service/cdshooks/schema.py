@@ -34,9 +34,27 @@ _MOST = 10  # complaints told of one body
 @cache
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of that name, one of SCHEMAS."""
+    if name.startswith("request-"):
+        return _request(name.removeprefix("request-"))
+    return _file(name)
+
+
+def _file(name: str) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.json.decode(
         (files("service.cdshooks") / "schemas" / f"{name}.json").read_bytes()
     )
+    return found
+
+
+def _request(hook: str) -> dict[str, Any]:
+    """One file says what a request is; the hooks differ in their name and their context."""
+    found = _file("request")
+    found["$id"] += f"-{hook}"
+    found["title"] += f", hook {hook}"
+    found["properties"]["hook"] = {"const": hook}
+    if hook == "patient-view":
+        for name in ("selections", "draftOrders"):
+            del found["properties"]["context"]["properties"][name]
     return found
 
 

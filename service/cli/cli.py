@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.call.command import call
+from service.call.refusal import Refusal
 from service.cli.replay import replay
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def serve(host: str, port: int, workers: int) -> None:
         # Read here: what is wrong with it is said in one line, not by a dying worker.
         run(settings, load_protocol(settings.protocol), host, port, workers)
     except (SettingsError, ProtocolError) as error:
-        raise _Refusal(_one_line("The service does not start", str(error))) from None
+        raise Refusal(_one_line("The service does not start", str(error))) from None
 
 
 @main.command()
@@ -89,11 +90,11 @@ def decide(
         asked = read_offline(body, hook, moment)
         given = answer(asked.body, asked.service, moment, protocol)
     except OSError as error:
-        raise _Refusal(f"{name}: {error.strerror}") from None
+        raise Refusal(f"{name}: {error.strerror}") from None
     except NoRequest as error:
-        raise _Refusal(f"{name}: {error}") from None
+        raise Refusal(f"{name}: {error}") from None
     except ServiceError as error:
-        raise _Refusal(f"{name}: HTTP {error.status}: {error}") from None
+        raise Refusal(f"{name}: HTTP {error.status}: {error}") from None
     for remark in asked.remarks:
         click.echo(remark, err=True)
     if as_json:
@@ -146,7 +147,7 @@ def show(
     """Show a protocol FILE (default: the profile that is set): bands, renal classes and stops on
     a terminal; the whole, with every number's source and reason, as Markdown or as a page."""
     if (section is not None) + as_markdown + as_html > 1:
-        raise _Refusal("--section, --markdown and --html: one of them")
+        raise Refusal("--section, --markdown and --html: one of them")
     # A file is read in something wider than a terminal.
     whole = as_markdown or (out is not None and section is None)
     text = _shown(_protocol(file), section, whole, as_html)
@@ -156,7 +157,7 @@ def show(
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise _Refusal(f"{out}: {error.strerror}") from None
+        raise Refusal(f"{out}: {error.strerror}") from None
     click.echo(f"{out} written")
 
 
@@ -177,7 +178,7 @@ def _shown(shown: Protocol, section: str | None, as_markdown: bool, as_html: boo
         return glance(found, width)
     known = [one.anchor for one in found.sections]
     if section not in known:
-        raise _Refusal(f"--section {section}: the sections are {', '.join(known)}")
+        raise Refusal(f"--section {section}: the sections are {', '.join(known)}")
     return section_of(found, section, width)
 
 
@@ -194,7 +195,7 @@ def new(file: Path, name: str | None, short: bool) -> None:
         with file.open("x", encoding="utf-8") as out:
             out.write(text)
     except OSError as error:
-        raise _Refusal(f"{file}: {error.strerror}") from None
+        raise Refusal(f"{file}: {error.strerror}") from None
     click.echo(f"{file} written: change it, then run: repletion protocol check {file}")
 
 
@@ -205,17 +206,17 @@ def new(file: Path, name: str | None, short: bool) -> None:
 def outcomes(as_csv: bool, days: int | None, correlation: str | None) -> None:
     """What became of the cards: shown, accepted, overridden, ignored."""
     from service.memory.explain import explain_call
-    from service.memory.outcomes import Asked, read_outcomes
+    from service.memory.outcomes import Selection, read_outcomes
 
     with _store() as store:
         if correlation is not None:
             lines = explain_call(store, correlation, _protocol(None))
             if not lines:
-                raise _Refusal(f"{correlation}: no card was shown, hushed or kept for that call")
+                raise Refusal(f"{correlation}: no card was shown, hushed or kept for that call")
             click.echo("\n".join(lines))
             return
         since = None if days is None else datetime.now(UTC) - timedelta(days=days)
-        found = read_outcomes(store.waiting(600.0), Asked(since))
+        found = read_outcomes(store.waiting(600.0), Selection(since))
         click.echo(found.as_csv() if as_csv else found.as_text(), nl=not as_csv)
 
 
@@ -246,7 +247,7 @@ def prune(older_than: str) -> None:
     try:
         age = read_age(older_than)
     except ValueError as error:
-        raise _Refusal(f"--older-than {older_than}: {error}") from None
+        raise Refusal(f"--older-than {older_than}: {error}") from None
     with _store() as opened:
         for name, count in delete(opened, datetime.now(UTC) - age).items():
             click.echo(f"{name}: {counted(count, 'row')} deleted")
@@ -263,7 +264,7 @@ def check_store() -> None:
             for line in checked(opened):
                 click.echo(line)
         except UpkeepError as error:
-            raise _Refusal(str(error)) from None
+            raise Refusal(str(error)) from None
         click.echo(f"{opened.name}: whole")
 
 
@@ -282,7 +283,7 @@ def backup(file: Path) -> None:
         try:
             copy(opened, file)
         except UpkeepError as error:
-            raise _Refusal(str(error)) from None
+            raise Refusal(str(error)) from None
         click.echo(f"{file} written")
 
 
@@ -295,23 +296,17 @@ def _store() -> Iterator[Store]:
     try:
         opened = Store(read_settings().database_url)
         if opened.file is not None and not opened.file.exists():
-            raise _Refusal(f"{opened.file}: there is no such database")
+            raise Refusal(f"{opened.file}: there is no such database")
         opened.migrate()
         yield opened
     except SettingsError as error:
-        raise _Refusal(str(error)) from None
+        raise Refusal(str(error)) from None
     except StoreDown as error:
-        raise _Refusal(f"The database did not do it: {error}") from None
+        raise Refusal(f"The database did not do it: {error}") from None
 
 
 main.add_command(call)
 main.add_command(replay)
-
-
-class _Refusal(click.ClickException):
-    """One message on standard error, exit code 2 as for wrong usage."""
-
-    exit_code = 2
 
 
 def _one_line(head: str, reasons: str) -> str:
@@ -328,7 +323,7 @@ def _protocol(name: str | None) -> Protocol:
     try:
         return load_named(name) if name else load_protocol(read_settings().protocol)
     except (SettingsError, ProtocolError) as error:
-        raise _Refusal(str(error)) from None
+        raise Refusal(str(error)) from None
 
 
 def _moment(text: str | None) -> datetime:
@@ -338,11 +333,11 @@ def _moment(text: str | None) -> datetime:
     try:
         zone = read_settings().timezone
     except SettingsError as error:
-        raise _Refusal(str(error)) from None
+        raise Refusal(str(error)) from None
     if text is None:
         return datetime.now(zone)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise _Refusal(f"--now {text}: not an ISO 8601 date and time") from None
+        raise Refusal(f"--now {text}: not an ISO 8601 date and time") from None
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.call.refusal import Refusal
+
 if TYPE_CHECKING:
     from service.config.settings import Settings
     from service.replay.ask import Ask, ProtocolFile
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
     from service.replay.row import Run
 
 _HOOKS = ("patient-view", "order-select", "order-sign")
-
-
-class _Refusal(click.ClickException):
-    exit_code = 2
 
 
 @click.command()
@@ -124,7 +122,7 @@ def replay(
         options["assume_none"] += tuple(map(str, more))
         paths = tuple(path for path in paths if path not in more)
     if master is not None and engine != "spark":
-        raise _Refusal("--master is for --engine spark")
+        raise Refusal("--master is for --engine spark")
     try:
         require()
         with Shown() as progress:
@@ -135,7 +133,7 @@ def replay(
             )  # fmt: skip
             seconds, decisions = progress.seconds, progress.decisions
     except (ReplayError, SettingsError) as error:
-        raise _Refusal(str(error)) from None
+        raise Refusal(str(error)) from None
     _say(done, out, decisions, seconds, write(out))
     if done.failed:
         from cards.phrase import counted
@@ -150,11 +148,11 @@ def _write_example(folder: Path, paths: tuple[Path, ...]) -> None:
     from service.replay.example import ADULTS, ExampleError, write_example
 
     if paths:
-        raise _Refusal("--example writes an export, and replays none: leave PATH out")
+        raise Refusal("--example writes an export, and replays none: leave PATH out")
     try:
         counted = write_example(folder)
     except ExampleError as error:
-        raise _Refusal(str(error)) from None
+        raise Refusal(str(error)) from None
     click.echo(f"{folder}: a made-up month of {ADULTS} adults, {sum(counted.values()):,} resources")
     click.echo(f"Now: repletion replay {folder} --out {folder}-replayed")
 
@@ -189,11 +187,11 @@ def _ask(
     asked = {hook.strip() for hook in hooks.split(",") if hook.strip()}
     unknown = sorted(asked - set(_HOOKS))
     if unknown or not asked:
-        raise _Refusal(f"--hooks {hooks}: the hooks are {', '.join(_HOOKS)}")
+        raise Refusal(f"--hooks {hooks}: the hooks are {', '.join(_HOOKS)}")
     types = {t.strip() for some in assume_none for t in some.split(",") if t.strip()}
     known = _types()
     if types - known:
-        raise _Refusal(
+        raise Refusal(
             f"--assume-none {', '.join(sorted(types - known))}: the types that are read are"
             f" {', '.join(sorted(known))}"
         )
@@ -229,7 +227,7 @@ def _key(settings: Settings) -> bytes:
         return kept_key(folder / FILE)
     except OSError as error:
         reason = f"REPLETION_SECRET is not set, and {folder / FILE}: {error.strerror}"
-        raise _Refusal(reason) from None
+        raise Refusal(reason) from None
 
 
 def _protocol(name: str) -> ProtocolFile:
@@ -241,7 +239,7 @@ def _protocol(name: str) -> ProtocolFile:
         load_named(name)
         return protocol_file(name)
     except (ProtocolError, OSError) as error:
-        raise _Refusal(str(error)) from None
+        raise Refusal(str(error)) from None
 
 
 def _engine(name: str, master: str | None, workers: int | None) -> Engine:

@@ -34,7 +34,7 @@ STATES: dict[Mode, tuple[str, ...]] = {"live": ("shown", "hushed"), "shadow": ("
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Selection:
     """Which cards: those since a moment, of one (client, tenant), service, rule or mode.
 
     None asks for all. ``daily`` counts by day instead of by week.
@@ -110,7 +110,7 @@ class Outcomes:
     ``course`` are the tallies of each day or week that has cards, by its first day.
     """
 
-    asked: Asked
+    asked: Selection
     sections: tuple[Section, ...]
     unplaced: dict[str, int]
     course: dict[date, Tally]
@@ -178,7 +178,7 @@ def wilson(hits: int, of: int) -> tuple[float, float, float]:
     return share, low, high
 
 
-def read_outcomes(store: Store, asked: Asked = Asked()) -> Outcomes:
+def read_outcomes(store: Store, asked: Selection = Selection()) -> Outcomes:
     """The Outcomes of the cards asked for. Raises StoreDown.
 
     The database counts: give it a store that waits some seconds (Store.waiting).
@@ -205,7 +205,7 @@ def read_outcomes(store: Store, asked: Asked = Asked()) -> Outcomes:
     return Outcomes(asked, sections, unplaced, course)
 
 
-def rules_shown(store: Store, asked: Asked) -> tuple[str, ...]:
+def rules_shown(store: Store, asked: Selection) -> tuple[str, ...]:
     """The rules of which there are cards, whatever rule is asked for. Raises StoreDown."""
     query = select(shown.c.rule).distinct().where(*_of(shown.c, shown.c.at, asked))
     return tuple(store.read(lambda c: c.execute(query.order_by(shown.c.rule)).scalars().all()))
@@ -248,7 +248,7 @@ def _tallies(counts: Iterable[Any], name: Callable[[Any], tuple[str, ...]]) -> t
     return tuple(found[key] for key in sorted(found))
 
 
-def _first_day(span: int, asked: Asked) -> date:
+def _first_day(span: int, asked: Selection) -> date:
     days = span if asked.daily else span * 7 + _MONDAY
     return date(1970, 1, 1) + timedelta(days=days)
 
@@ -257,7 +257,7 @@ def _whose(columns: Any, whose: tuple[str, str] | None) -> list[ColumnElement[bo
     return [] if whose is None else [columns.client == whose[0], columns.tenant == whose[1]]
 
 
-def _of(columns: Any, at: ColumnElement[int], asked: Asked) -> list[ColumnElement[bool]]:
+def _of(columns: Any, at: ColumnElement[int], asked: Selection) -> list[ColumnElement[bool]]:
     """What cards and feedback have in common."""
     conditions = _whose(columns, asked.whose)
     if asked.since is not None:
@@ -267,7 +267,7 @@ def _of(columns: Any, at: ColumnElement[int], asked: Asked) -> list[ColumnElemen
     return conditions
 
 
-def _counts(asked: Asked) -> Any:
+def _counts(asked: Selection) -> Any:
     """How many cards of each kind there are, counted by the database."""
     kinds = [
         shown.c[name]

@@ -53,10 +53,9 @@ def shown_rows(
 
     plan = decision.plan
     if plan is not None:
-        card, suggestions = _uuids(answer.decided)
         yield common | {
-            "card": card,
-            "suggestions": ",".join(suggestions),
+            "card": answer.response.card,
+            "suggestions": ",".join(answer.response.suggestions),
             "state": "shadow" if mode == "shadow" else "shown",
             "rule": plan.rule,
             "rules": ",".join(plan.rules),
@@ -75,23 +74,6 @@ def shown_rows(
             "findings": told((finding,)),
             "indicator": finding.indicator or "info",
         }
-
-
-class _Id(msgspec.Struct, gc=False):
-    uuid: str
-    suggestions: list[_Id] = []
-
-
-class _Response(msgspec.Struct, gc=False):
-    cards: list[_Id]
-
-
-_decoder = msgspec.json.Decoder(_Response)
-
-
-def _uuids(response: bytes) -> tuple[str, list[str]]:
-    (card,) = _decoder.decode(response).cards
-    return card.uuid, [suggestion.uuid for suggestion in card.suggestions]
 
 
 @cache

@@ -10,11 +10,9 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cards import codes
-from cards.evidence import NEEDS
+from cards.evidence import NEED_OF_LAB, NEED_OF_TYPE, NEEDS
 
 Json = dict[str, Any]
-_NEED_OF_LAB = {lab: need.name for need in NEEDS for lab in need.labs}
-_NEED_OF_TYPE = {need.type: need.name for need in NEEDS if not need.labs}
 _BESIDE = "beside"  # the prefetch key of what no need asks for by itself (Medication, Specimen)
 
 
@@ -91,11 +89,11 @@ def _key(resource: Json) -> str:
     """The prefetch key under which a record would send a resource."""
     type_ = resource.get("resourceType")
     if type_ != "Observation":
-        return _NEED_OF_TYPE.get(type_, _BESIDE) if isinstance(type_, str) else _BESIDE
+        return NEED_OF_TYPE.get(type_, _BESIDE) if isinstance(type_, str) else _BESIDE
     for coding in codings(resource):
         lab = codes.lab_concept(coding[1])
         if lab is not None and codes.is_loinc(coding[0]):
-            return _NEED_OF_LAB[lab]
+            return NEED_OF_LAB[lab]
     return _BESIDE
 
 

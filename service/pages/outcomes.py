@@ -16,9 +16,9 @@ from service.cdshooks.request import SERVICES
 from service.errors import NotReady
 from service.memory.outcomes import (
     STATES,
-    Asked,
     Mark,
     Outcomes,
+    Selection,
     any_shown,
     mark,
     read_outcomes,
@@ -71,11 +71,11 @@ class Question:
             one("mode", STATES),
         )
 
-    def asked(self, now: datetime, whose: tuple[str, str] | None) -> Asked:
+    def asked(self, now: datetime, whose: tuple[str, str] | None) -> Selection:
         days = None if self.days == "all" else int(self.days)
         # Whole days, as they are drawn.
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return Asked(
+        return Selection(
             since=None if days is None else today - timedelta(days=days),
             whose=whose,
             service=self.service or None,
@@ -96,7 +96,7 @@ class OutcomesPage:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._counted: OrderedDict[tuple[Asked, Mark], Counted] = OrderedDict()
+        self._counted: OrderedDict[tuple[Selection, Mark], Counted] = OrderedDict()
         self._lock = Lock()
 
     def answer(self) -> Response:
@@ -138,7 +138,7 @@ class OutcomesPage:
             mode=service.mode_of(caller),
         )
 
-    def _count(self, store: Store, asked: Asked) -> Counted:
+    def _count(self, store: Store, asked: Selection) -> Counted:
         key = asked, mark(store)
         with self._lock:
             found = self._counted.get(key)

@@ -18,7 +18,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cards.chart.labs import collected_at
-from cards.evidence import NEEDS, Answered, Evidence, Gap, Need, Unread, Unrecognised, collect
+from cards.evidence import (
+    NEED_OF_LAB,
+    NEED_OF_TYPE,
+    NEEDS,
+    Evidence,
+    Gap,
+    Need,
+    Unread,
+    Unrecognised,
+    collect,
+)
 from cards.evidence.known import EVER, Spell, known_since, spells
 from cards.fhir.resource import Resource, name
 
@@ -39,8 +49,6 @@ class _Search:
         self.statuses = frozenset(status[1].split(",")) if status else None
 
 
-_NEED_OF_LAB = {lab: need.name for need in NEEDS for lab in need.labs}
-_NEED_OF_TYPE = {need.type: need.name for need in NEEDS if not need.labs}
 _SEARCHES = {need.name: _Search(need) for need in NEEDS}
 
 
@@ -155,9 +163,7 @@ class History:
 
     # --- at a moment ------------------------------------------------------------------------
 
-    def at(
-        self, moment: datetime, encounter: Resource | None, answered: tuple[Answered, ...] = ()
-    ) -> Evidence:
+    def at(self, moment: datetime, encounter: Resource | None) -> Evidence:
         """The Evidence of a moment that is not before the last one asked for.
 
         ``encounter`` is the one in context as it stands then; None when there is none.
@@ -179,7 +185,6 @@ class History:
             by_type=by_type,
             gaps=gaps,
             unread=known.unread,
-            answered=answered,
         )
 
     def _read(self, moment: datetime) -> _Known:
@@ -209,7 +214,7 @@ class History:
 
     def results(self, lab: str) -> Iterator[tuple[datetime, Resource]]:
         """Every result of a lab, and since when it was known."""
-        shelf = self._shelves.get(_NEED_OF_LAB[lab])
+        shelf = self._shelves.get(NEED_OF_LAB[lab])
         if shelf is not None:
             yield from shelf.all(lab)
 
@@ -244,14 +249,14 @@ class History:
         resource = found[-1].resource
         placed = collect(self._id, (resource,), site_labs=self._site_labs)
         for lab in placed.labs:
-            shelf = self._shelf(_NEED_OF_LAB[lab], labs=True)
+            shelf = self._shelf(NEED_OF_LAB[lab], labs=True)
             for spell in found:
                 shelf.add(lab, spell)
         for type_ in placed.by_type:
             if type_ == "Encounter":
                 self.encounters.setdefault(resource.id or "", []).extend(found)
                 continue
-            shelf = self._shelf(_NEED_OF_TYPE.get(type_, type_), labs=False)
+            shelf = self._shelf(NEED_OF_TYPE.get(type_, type_), labs=False)
             for spell in found:
                 shelf.add(type_, spell)
         for item in placed.unread:
@@ -269,8 +274,8 @@ class History:
     def _need(self, resource: Resource) -> str | None:
         placed = collect(self._id, (resource,), site_labs=self._site_labs)
         for lab in placed.labs:
-            return _NEED_OF_LAB[lab]
-        return next((_NEED_OF_TYPE.get(type_) for type_ in placed.by_type), None)
+            return NEED_OF_LAB[lab]
+        return next((NEED_OF_TYPE.get(type_) for type_ in placed.by_type), None)
 
 
 _HERE = frozenset({"in-progress", "arrived", "triaged", "onleave"})

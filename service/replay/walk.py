@@ -195,8 +195,9 @@ class Walk:
                 else (),
                 encounter_id=encounter_id,
             )
-            evidence = history.at(moment.at, encounter, answering.known(moment.at))
-            decision = cards.decide(evidence, orders, protocol, now)
+            evidence = history.at(moment.at, encounter)
+            known = answering.known(moment.at)
+            decision = cards.decide(evidence, orders, protocol, now, answered=known)
             answering.shown(decision)
             made.append(decision)
         decision = made[0]

@@ -1,4 +1,4 @@
-"""Worker: gunicorn's thread worker, less patient, and with a quiet tongue.
+"""Worker: gunicorn's thread worker, less patient, and quoting nothing of a request.
 
 What gunicorn's own lacks here:
 
@@ -8,8 +8,8 @@ What gunicorn's own lacks here:
   gathers a request, and it takes a thread once it is whole (without TLS, up to _GATHERED bytes);
   what is not read and answered in time is cut off, sooner when others wait for a thread;
 - no waiting in the loop: it closes connections there, up to 2 s each;
-- an end that loses nobody: its listener stays open until the last answer is given, and who
-  connects meanwhile, and sends a request, is hung up on unheard.
+- an end that loses nobody: gunicorn listens until the last answer is given, and closes a
+  connection that was made meanwhile without reading its request.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def _steps(body: bytes, protocol: Protocol, now: datetime) -> Iterator[tuple[str
     decision = cards.decide(evidence, orders, protocol, now)
     yield "decide", clock() - started
     started = clock()
-    answer = decision.response()
+    answer = decision.response().body
     yield "response", clock() - started
     if b'"cards":[{' not in answer:
         raise RuntimeError("no card for the target body: not what was to be measured")

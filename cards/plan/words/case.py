@@ -9,6 +9,7 @@ from cards.phrase import listed, moment, record
 from cards.plan.proposal import Step
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
+from cards.protocol.flags import GUT_LOSS, NO_ENTERAL
 from cards.protocol.regimens import Room, cap, decided, open_options
 from cards.protocol.rules import RULES
 from cards.units.quantity import places
@@ -17,11 +18,11 @@ from cards.units.quantity import places
 def first_words(assessment: Assessment, steps: list[Step], protocol: Protocol) -> list[Line]:
     """What must be done or known before the order is read."""
     flags, lines = assessment.flags, []
-    if flags.met("giloss") and (steps or assessment.offers):
-        text = f"{flags.reason('giloss')}: {protocol.file.wording.giloss.text}"
+    if flags.met(GUT_LOSS) and (steps or assessment.offers):
+        text = f"{flags.reason(GUT_LOSS)}: {protocol.file.wording.giloss.text}"
         lines.append(Line(text))
-    if flags.met("noent") and steps:
-        lines.append(Line(f"Enteral route out: {flags.reason('noent')}."))
+    if flags.met(NO_ENTERAL) and steps:
+        lines.append(Line(f"Enteral route out: {flags.reason(NO_ENTERAL)}."))
     return lines
 
 
@@ -69,7 +70,7 @@ def _nothing_open(assessment: Assessment, protocol: Protocol) -> str:
         return "No further oral magnesium: the full oral dose is already active."
     if _kidney_alone(assessment, protocol):
         return f"No drug: at renal class {chart.kidney.id} nothing is suggested for this level."
-    if assessment.flags.met("noent") and chart.ambulatory:
+    if assessment.flags.met(NO_ENTERAL) and chart.ambulatory:
         return "No drug: parenteral magnesium is not ordered for an outpatient here."
     if assessment.cap.given is None:
         return "No drug: an earlier dose could not be read, so the 24 h limit may be reached."
@@ -93,12 +94,14 @@ def situation(
         groups = listed(list(dict.fromkeys(s.group for s in chart.suspected)), 3)
         text = f"May be there, known by its words alone: {groups} ({said}). Look before magnesium "
         lines.append(Line(f"{text}is infused."))
-    if flags.met("noent") and chart.ambulatory and assessment.patient_view:
+    if flags.met(NO_ENTERAL) and chart.ambulatory and assessment.patient_view:
         lines.append(
-            Line(f"Enteral route out ({flags.reason('noent')}): refer for parenteral replacement.")
+            Line(
+                f"Enteral route out ({flags.reason(NO_ENTERAL)}): refer for parenteral replacement."
+            )
         )
     if (
-        flags.met("noent")
+        flags.met(NO_ENTERAL)
         and not chart.ambulatory
         and assessment.stops.blocks_parenteral
         and assessment.patient_view

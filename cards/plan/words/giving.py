@@ -6,6 +6,7 @@ from cards.assessment import Assessment, Offer
 from cards.plan.proposal import CreateDrug, Proposal, Step, UpdateDraft
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
+from cards.protocol.flags import LIFE, NO_ENTERAL, SYMPTOMS
 from cards.units.quantity import places
 
 
@@ -66,16 +67,16 @@ def giving(assessment: Assessment, steps: list[Step], protocol: Protocol) -> lis
         ):
             say(words.cautions.text, 1)
         say(words.reassess.text, 2)
-        if acts_as == "severe" and not flags.met("noent"):
+        if acts_as == "severe" and not flags.met(NO_ENTERAL):
             say(words.oral_after_iv.text, 3)
     if any(step.offer.route == "po" for step in steps):
         say(f"{words.oral_taking.text} {words.oral_recheck.text} {words.oral_stopping.text}", 2)
         say(words.alternatives.text, 6)
-    if acts_as in ("moderate", "mild") and not flags.met("symp"):
+    if acts_as in ("moderate", "mild") and not flags.met(SYMPTOMS):
         say(words.symptoms.text, 3)
     if result is not None and result.low:
         say(words.target.text, 5)
-    if acts_as == "mild" and not (flags.met("symp") or flags.met("life")):
+    if acts_as == "mild" and not (flags.met(SYMPTOMS) or flags.met(LIFE)):
         say(words.diet.text, 7)
     return lines
 
@@ -89,8 +90,8 @@ def _ecg(assessment: Assessment, steps: list[Step], protocol: Protocol) -> bool:
             step.given.minutes is not None and step.given.minutes <= limit.short_infusion.value
             for step in steps
         )
-        or flags.met("symp")
-        or flags.met("life")
+        or flags.met(SYMPTOMS)
+        or flags.met(LIFE)
         or flags.met("risk")
         or flags.met("drafted-risk")
         or (

@@ -16,7 +16,7 @@ from typing import Any
 
 from cards import codes
 from cards.codes import LOINC, RXNORM, SNOMED, UCUM
-from cards.evidence import NEEDS
+from cards.evidence import NEED_OF_LAB
 from service.pages.draft import Draft
 from service.pages.whatif.control import DIALS, MARK, SETTINGS, Base, Dial, Flag, WhatIf
 from service.pages.whatif.prefetch import (
@@ -31,7 +31,6 @@ from service.pages.whatif.prefetch import (
 )
 
 Json = dict[str, Any]
-_NEED_OF_LAB = {lab: need.name for need in NEEDS for lab in need.labs}
 _UCUM = {"mL/min": "mL/min/{1.73_m2}"}
 
 
@@ -119,7 +118,7 @@ class _Editor:
             note = " (creatinine left out, so that it decides)"
         code = codes.lab_codes(dial.lab)[0]
         taken = self.now - timedelta(hours=1)
-        self.prefetch.put(_NEED_OF_LAB[dial.lab], self._observation(dial, code, value, taken))
+        self.prefetch.put(NEED_OF_LAB[dial.lab], self._observation(dial, code, value, taken))
         self._say(dial, value, note)
 
     def put_magnesium(self, value: Decimal | None, hours: Decimal | None) -> None:
@@ -139,7 +138,7 @@ class _Editor:
         shown = value if value is not None else base.values["mg"]
         if shown is not None:
             self.prefetch.put(
-                _NEED_OF_LAB["magnesium"], self._observation(mg, "19123-9", shown, taken)
+                NEED_OF_LAB["magnesium"], self._observation(mg, "19123-9", shown, taken)
             )
 
     def add(self, flag: Flag) -> None:

@@ -1,4 +1,4 @@
-"""Decide: a Bench for what was asked, decided by ``service.answer`` as at a hook.
+"""Decide: a Bench of the filled form, decided by ``service.answer`` as at a hook.
 
 Nothing is stored. Only an answer to a card is: then the call counts as made (``keep``), and the
 browser sends the feedback to the feedback endpoint itself.
@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from cards.evidence import Answered, Evidence
+from cards.evidence import Evidence
 from cards.protocol import PROFILES, Protocol, shipped
+from cards.quiet import Answered
 from service.answer import Answer, Clock, Mode, answer
 from service.cdshooks.request import SERVICE_OF_HOOK, HookRequest
 from service.errors import ServiceError
@@ -39,8 +40,8 @@ from service.pages.whatif import (
     read_base,
     read_whatif,
 )
-from service.pages.workbench.asked import HOOKS, RUNNING, Asked
 from service.pages.workbench.bench import Bench, Card, Control, Controls, Decided, Switch
+from service.pages.workbench.filled import HOOKS, RUNNING, Filled
 from service.pages.workbench.silence import silence
 
 Json = dict[str, Any]
@@ -61,20 +62,20 @@ class Setup:
     answered: Lookup | None
 
 
-def decide(asked: Asked, setup: Setup, now: datetime) -> Bench:
-    """The Bench of what was asked. Never raises on what was pasted."""
-    text, chosen = asked.text, ""
-    if asked.example in examples():
-        text, chosen = examples()[asked.example].text, asked.example
-    made = _Maker(asked, setup, now)
+def decide(form: Filled, setup: Setup, now: datetime) -> Bench:
+    """The Bench of the form. Never raises on what was pasted."""
+    text, chosen = form.text, ""
+    if form.example in examples():
+        text, chosen = examples()[form.example].text, form.example
+    made = _Maker(form, setup, now)
     try:
-        pasted = read_paste(text, asked.hook or None, now)
+        pasted = read_paste(text, form.hook or None, now)
     except PasteError as error:
         return made.page(text, chosen, problems=error.problems)
     # An example stands in the field as it is sent, its times those of today.
     shown = pasted.text if chosen else text
-    chosen = chosen or asked.label
-    hook = asked.hook or hook_of(pasted.request)
+    chosen = chosen or form.label
+    hook = form.hook or hook_of(pasted.request)
     if hook is None:
         return made.page(shown, chosen, problems=(_no_hook(pasted),))
     return made.decided(pasted, shown, chosen, hook)
@@ -95,7 +96,7 @@ def _no_hook(pasted: Pasted) -> Problem:
 class _Maker:
     """``took`` is how long each decision took, in ms."""
 
-    asked: Asked
+    form: Filled
     setup: Setup
     now: datetime
     took: list[float] = field(default_factory=list)
@@ -117,8 +118,8 @@ class _Maker:
             examples=tuple(examples().values()),
             example=chosen,
             text=text,
-            hook=self.asked.hook,
-            profile=self.asked.profile,
+            hook=self.form.hook,
+            profile=self.form.profile,
             profiles=tuple(profiles),
             remarks=remarks,
             problems=problems,
@@ -128,7 +129,7 @@ class _Maker:
 
     @property
     def protocol(self) -> Protocol:
-        name = self.asked.profile
+        name = self.form.profile
         return self.setup.protocol if name == RUNNING else _profile(name)
 
     def decided(self, pasted: Pasted, shown: str, chosen: str, hook: str) -> Bench:
@@ -145,10 +146,10 @@ class _Maker:
                 problems=decided.problems, decided=decided,
             )  # fmt: skip
         base = read_base(given.decision)
-        asked = self.asked
+        form = self.form
         whatif = WhatIf()
-        if not asked.fresh:
-            whatif = read_whatif(asked.values, asked.flags, base)
+        if not form.fresh:
+            whatif = read_whatif(form.values, form.flags, base)
         changes: tuple[str, ...] = ()
         if whatif:
             request, changes = edited(request, whatif, base, hook, self.now)
@@ -174,7 +175,7 @@ class _Maker:
                 service,
                 self.now,
                 self.protocol,
-                answered=setup.answered if self.asked.hushing else None,
+                answered=setup.answered if self.form.hushing else None,
                 mode=setup.mode,
                 clock=setup.clock,
             )
@@ -223,7 +224,7 @@ class _Maker:
     ) -> Decided:
         decision = given.decision
         trace = decision.trace()
-        found = msgspec.json.decode(given.decided, type=dict[str, Any])
+        found = msgspec.json.decode(given.response.body, type=dict[str, Any])
         draws = [draw(trace.course, given.protocol, given.now, *s) for s in (_WIDE, _NARROW)]
         return Decided(
             service=service,
@@ -275,7 +276,7 @@ class _Maker:
 
         on = (base.flags | {f.name for f in whatif.added}) - {f.name for f in whatif.removed}
         changed = {f.name for f in (*whatif.added, *whatif.removed)}
-        values = {} if self.asked.fresh else self.asked.values
+        values = {} if self.form.fresh else self.form.values
 
         def switches(flags: tuple[Flag, ...]) -> tuple[Switch, ...]:
             return tuple((f.name, f.label, f.name in on, f.name in changed) for f in flags)
@@ -294,7 +295,7 @@ class _Maker:
             settings=SETTINGS,
             ordering=hook != "patient-view",
             order={name: values.get(name, "") for name in ORDER_FIELDS},
-            hushing=self.asked.hushing,
+            hushing=self.form.hushing,
             moved=bool(whatif),
         )  # fmt: skip
 

@@ -15,9 +15,9 @@ from service.observe import RequestLine
 from service.pages.origin import check_origin
 from service.pages.template import render
 from service.pages.view import html_page
-from service.pages.workbench.asked import Asked, first_asked, read_asked
 from service.pages.workbench.bench import Bench
 from service.pages.workbench.decide import ORDERABLE, Setup, decide, keep
+from service.pages.workbench.filled import Filled, first_form, read_form
 from service.web.routes import Service, answered_by, body_of, json_answer
 
 _MOST_FIELDS = 200
@@ -40,8 +40,8 @@ class _Shown(msgspec.Struct):
 def workbench_page(service: Service) -> Response:
     """``GET /``: an example, decided; ``?example=`` names another."""
     name = request.args.get("example")
-    asked = Asked(example=name) if name else first_asked()
-    return _page(service, decide(asked, setup_of(service), service.now()))
+    form = Filled(example=name) if name else first_form()
+    return _page(service, decide(form, setup_of(service), service.now()))
 
 
 def workbench_form(service: Service) -> Response:
@@ -55,21 +55,21 @@ def workbench_form(service: Service) -> Response:
     if len(body) > service.settings.max_body:
         raise TooLarge
     try:
-        form = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        sent = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise BadRequest.saying("The form cannot be read.") from None
-    return _page(service, decide(read_asked(form), setup_of(service), service.now()))
+    return _page(service, decide(read_form(sent), setup_of(service), service.now()))
 
 
 def workbench_parts(service: Service) -> Response:
     """``POST /workbench``: the parts of the page that a change of the form changes."""
     check_origin(request, service.settings.base_url)
     sent = _read(service, _Fields)
-    form: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in sent.fields[:_MOST_FIELDS]:
-        form.setdefault(name, []).append(value)
-    asked = read_asked(form)
-    found = decide(asked, setup_of(service), service.now())
+        fields.setdefault(name, []).append(value)
+    form = read_form(fields)
+    found = decide(form, setup_of(service), service.now())
     values = _values(service, found)
     parts = {
         "problems": render("workbench_problems.html", **values),
@@ -77,9 +77,9 @@ def workbench_parts(service: Service) -> Response:
         "stages": render("workbench_stages.html", **values),
         "verdict": render("workbench_verdict.html", **values),
     }
-    if asked.fresh or "controls" in form.get("want", ()):
+    if form.fresh or "controls" in fields.get("want", ()):
         parts["controls"] = render("workbench_controls.html", **values)
-    if asked.example:
+    if form.example:
         parts["text"] = found.text
     return _fresh(json_answer(msgspec.json.encode(parts)))
 

@@ -1,4 +1,4 @@
-"""Asked: what the workbench's form says."""
+"""Filled: what the workbench's form says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNNING = ""  # the profile that the service runs
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Filled:
     """What the form says. ``example`` is to be loaded; ``label`` names the one that was, and
     whose text it still is. ``fresh`` for a text that was not decided yet: its controls stand as
     the text has them; ``hushing`` whether earlier answers count."""
@@ -30,12 +30,12 @@ class Asked:
     flags: frozenset[str] = frozenset()
 
 
-def read_asked(form: Mapping[str, Sequence[str]]) -> Asked:
-    """The Asked of a form's fields, each with its values; what is not a field is passed over."""
+def read_form(form: Mapping[str, Sequence[str]]) -> Filled:
+    """The Filled of a form's fields, each with its values; what is not a field is passed over."""
     one = {name: values[0] for name, values in form.items() if values}
     action = one.get("action", "fresh")
     hook, profile = one.get("hook", ""), one.get("profile", RUNNING)
-    return Asked(
+    return Filled(
         text=one.get("text", "").replace("\r\n", "\n"),
         example=one.get("example", "") if action == "example" else "",
         label=one.get("example", "") if action == "decide" else "",
@@ -48,6 +48,6 @@ def read_asked(form: Mapping[str, Sequence[str]]) -> Asked:
     )
 
 
-def first_asked() -> Asked:
+def first_form() -> Filled:
     """What a newcomer sees: the first example, decided."""
-    return Asked(example=FIRST)
+    return Filled(example=FIRST)
