@@ -117,8 +117,8 @@ def _perhaps_treated(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
     if not unread or context.flags.met("life"):
         return
     says = (
-        f"{label(draft, context)}: {record(unread[0].resource, 60)} could not be read and may be magnesium, "
-        "running or given: check the administration record."
+        f"{label(draft, context)}: {record(unread[0].resource, 60)} could not be read and may be "
+        "magnesium, running or given: check the administration record."
     )
     heading = "a medication that may be magnesium could not be read"
     yield met(context.protocol, "D12", says, heading=heading, draft=draft)
@@ -245,8 +245,8 @@ def check_ambulatory(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
         return
     if context.stops.of("H11") is not None:
         says = (
-            f"{label(draft, context)}: an outpatient at this level or with these symptoms: same-day "
-            "emergency evaluation."
+            f"{label(draft, context)}: an outpatient at this level or with these symptoms: "
+            "same-day emergency evaluation."
         )
         yield met(context.protocol, "D20-emergency", says, draft=draft)
     else:

@@ -62,7 +62,7 @@ class DraftContext(Struct, frozen=True, gc=False):
         return self.protocol.file.limit.bedside_dose.value * 1000
 
     def obstetric(self, draft: DraftOrder) -> bool:
-        """Whether it is given for pre-eclampsia, eclampsia or a preterm birth (rulings 124, 160)."""
+        """Whether it is given for pre-eclampsia, eclampsia or preterm birth (rulings 124, 160)."""
         return in_obstetrics(self.chart, self.protocol) or protects_fetus(
             draft, self.chart, self.protocol
         )

@@ -132,7 +132,7 @@ def check_cap(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     asked = asked and largest > 0 and in_grams
     if asked:
         meq = largest / 1000
-        says += f" Is it g or mEq? {figures(meq)} mEq are {figures(meq / SULFATE_MEQ_PER_G)} g."
+        says += f" Is it g or mEq? {figures(meq)} mEq are {places(meq / SULFATE_MEQ_PER_G, 1)} g."
     elif largest > 0 and not in_grams and draft.magnesium is not None:
         says += f" As ordered: {_as_ordered(draft)}."
     if context.chart.weight is None:
@@ -251,7 +251,10 @@ def check_oral_ceiling(draft: DraftOrder, context: DraftContext) -> Iterator[Fin
     # What runs is taken together with what is drafted (ruling 129).
     daily += sum((o.daily_mg() or Decimal(0) for o in others if _is_oxide(o)), Decimal(0))
     risky = context.chart.kidney.id == "R1" or daily >= limit.oxide_daily.value
-    says = f"{label(draft, context)}: {places(total, 1)} mmol a day; the ceiling is {limit.oral_daily.said}."
+    says = (
+        f"{label(draft, context)}: {places(total, 1)} mmol a day; "
+        f"the ceiling is {limit.oral_daily.said}."
+    )
     if any(a is None for a in amounts):
         says += " Another oral magnesium without a known content is not counted."
     yield met(

@@ -46,7 +46,8 @@ def check_level(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     yield met(
         context.protocol,
         "D7",
-        f"{label(draft, context)}: magnesium is normal and no other indication is coded: not indicated.",
+        f"{label(draft, context)}: magnesium is normal and no other indication is coded: "
+        "not indicated.",
         draft=draft,
         heading=f"magnesium {record(result.shown(), 30)} is normal: not indicated",
     )

@@ -180,6 +180,6 @@ def _twice(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
         )
         if both and not halves:
             what = "two loads" if "load" in both else "two maintenance orders"
-            says = f"{label(draft, context)}: also drafted: {record(other.told, 70)}: {what}: keep one."
+            says = f"{label(draft, context)}: also drafted: {record(other.told, 70)}: {what}."
             yield met(context.protocol, "D12", says, heading=f"{what}: keep one", draft=draft)
             return

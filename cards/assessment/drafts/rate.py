@@ -21,7 +21,8 @@ def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
         yield met(
             context.protocol,
             "D0",
-            f"{label(draft, context)}: {record(draft.unreadable, 90)}: dose and rate were not checked.",
+            f"{label(draft, context)}: {record(draft.unreadable, 90)}: dose and rate were not "
+            "checked.",
             draft=draft,
         )
         return
