@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
+from cards.assessment.obstetric import in_obstetrics
 from cards.assessment.stops import Stops
 from cards.chart import HEADINGS, PROBLEMS, Chart, Magnesium
 from cards.phrase import age, listed, record
@@ -159,7 +160,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     value = result.value
     assert value is not None  # noqa: S101 - a band was found, so there is a value
     limit = protocol.file.limit
-    obstetric = chart.medicines.running_parenteral and chart.conditions.sure_state("preeclampsia")
+    obstetric = chart.medicines.running_parenteral and in_obstetrics(chart, protocol)
     if obstetric and value <= limit.obstetric_high.value:
         return None
     sources = chart.medicines.sources()

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from cards import codes
 from cards.chart.conditions import UNTRUE, Conditions, read_conditions
-from cards.chart.dialysis import read_dialysis, suspected_dialysis
+from cards.chart.dialysis import read_dialysis, runs_filtration, suspected_dialysis
 from cards.chart.encounter import read_stay
 from cards.chart.kidney import Kidney, Person, read_kidney
 from cards.chart.labs import FINAL, Lab, Laboratory, Labs, collected_at
@@ -70,6 +70,9 @@ class Chart(Struct, frozen=True, gc=False):
     suspected: tuple[Suspected, ...] = ()
     unread_medicines: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
+    pregnant_by_status: bool = False
+    creatinine: Lab | None = None
+    filtered: bool = False
 
     def gap(self, need: str) -> Gap | None:
         return next((gap for gap in self.gaps if gap.need == need), None)
@@ -125,6 +128,7 @@ def read_chart(
     )
     corrected, shown_calcium = _calcium(labs, now, age, protocol)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
+    by_status = sex != "male" and _pregnancy_status(evidence, now)
     ended = frozenset(d.resource.id for d in orders.ended if d.resource.id)
     medicines = read_medicines(evidence, medications, drafts, ended, now, protocol)
     return Chart(
@@ -160,6 +164,11 @@ def read_chart(
         ),
         unread_medicines=unread_medicines(evidence, medications, now, protocol.formulary),
         notes=tuple(note for note in (male_note,) if note),
+        pregnant_by_status=by_status,
+        creatinine=labs["creatinine"].newest(
+            now, (result.age_creatinine_ambulatory if amb else result.age_creatinine_inpatient).span
+        ),
+        filtered=runs_filtration(evidence),
     )
 
 
@@ -256,14 +265,21 @@ def _pregnancy(
     """(why the patient counts as pregnant, a note when that was ignored) (ruling 36)."""
     fact = conditions.state("pregnancy") or conditions.state("preeclampsia")
     found = (fact.label or "pregnancy") if fact is not None else None
-    oldest = now - timedelta(weeks=_PREGNANT_WEEKS)
-    for resource in evidence.lab("pregnancy-status"):
-        when = collected_at(resource)
-        if when is not None and oldest <= when.start <= now and _says_pregnant(resource):
-            found = found or "pregnancy status"
+    if _pregnancy_status(evidence, now):
+        found = found or "pregnancy status"
     if found and sex == "male":
         return None, "a pregnancy on file of a male patient was ignored"
     return found, None
+
+
+def _pregnancy_status(evidence: Evidence, now: datetime) -> bool:
+    oldest = now - timedelta(weeks=_PREGNANT_WEEKS)
+    return any(
+        (when := collected_at(resource)) is not None
+        and oldest <= when.start <= now
+        and _says_pregnant(resource)
+        for resource in evidence.lab("pregnancy-status")
+    )
 
 
 def _says_pregnant(resource: Resource) -> bool:

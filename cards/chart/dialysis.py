@@ -20,6 +20,7 @@ from cards.fhir.resource import Resource, name
 from cards.protocol import Protocol
 
 _NEVER_DONE = frozenset({"entered-in-error", "not-done", "revoked", "draft"})
+_RUNS = frozenset({"in-progress", "active"})
 _DIALYSIS = "dialysis"  # as cards.chart.suspected names it
 
 
@@ -46,6 +47,15 @@ def read_dialysis(
         if resource.status == "in-progress":
             return "dialysis in progress"
     return None
+
+
+def runs_filtration(evidence: Evidence) -> bool:
+    """Whether continuous renal replacement runs: a procedure in progress, or its order active
+    (ruling 108)."""
+    return any(
+        resource.status in _RUNS and not resource.doNotPerform and "crrt" in _kinds(resource)
+        for resource in _ordered_or_done(evidence)
+    )
 
 
 def suspected_dialysis(
