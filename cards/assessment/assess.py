@@ -13,6 +13,7 @@ from cards.assessment.flags import Flags, read_flags
 from cards.assessment.offers import Cap, Offer, read_cap, read_infusion_offers, read_offers
 from cards.assessment.state import maintenance_due, read_state
 from cards.assessment.stops import Stops, read_stops
+from cards.assessment.treated import failing, too_much
 from cards.assessment.triggers import TriggerContext, check_signing, check_triggers
 from cards.chart import Chart
 from cards.orders import DraftOrder, Orders, selected
@@ -126,7 +127,11 @@ def _findings(
         state = read_state(chart, flags, stops, protocol, maintenance=bool(offers))
         if flags.met("arrest"):
             return _in_arrest(state, chart, protocol)
-        found = [state] if state is not None else []
+        fails = state is not None and state.rule == "failing"
+        excess = too_much(chart, flags, stops, protocol, fails=fails)
+        found = [state] if state is not None and not (fails and excess) else []
+        if excess is not None:
+            found.append(excess)
         if refractory and state is not None:
             found.append(_refractory_finding(protocol))
         return found
@@ -155,7 +160,17 @@ def _findings(
     signing = check_signing(trigger_context) if not flags.met("arrest") else None
     if signing is not None and not any(f.indicator == "critical" for f in found):
         found.append(signing)
+    if at_sign and not flags.met("arrest") and not any(d.magnesium for d in drafts):
+        found += _unanswered(chart, flags, stops, protocol)
     return found
+
+
+def _unanswered(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> list[Finding]:
+    """A severe level that does not rise on what runs, told at signing too (ruling 96 (c))."""
+    fails = failing(chart, flags, stops, protocol)
+    if fails is None:
+        return []
+    return [too_much(chart, flags, stops, protocol, fails=True) or fails]
 
 
 def _in_arrest(state: Finding | None, chart: Chart, protocol: Protocol) -> list[Finding]:

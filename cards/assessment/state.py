@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
+from cards.assessment.obstetric import in_obstetrics
 from cards.assessment.stops import Stops
+from cards.assessment.treated import failing, level_awaited
 from cards.chart import HEADINGS, PROBLEMS, Chart, Magnesium
 from cards.phrase import age, listed, record
 from cards.protocol import Indicator, Protocol
 
+_NOT_NOW = frozenset({"stale", "undated", "preliminary"})
 _SPECIMEN = frozenset({"unit-conflict", "contaminated", "haemolysed", "edta"})
 
 
@@ -44,7 +47,7 @@ def read_state(
     if result.acts_as in ("high", "toxic"):
         return _high(chart, result, protocol)
     if result.problems:
-        return _unusable(chart, result, stops, protocol)
+        return _unusable(chart, result, flags, stops, protocol)
     if result.low:
         return _low(chart, result, flags, stops, protocol)
     return _maintenance(protocol) if maintenance else None
@@ -159,7 +162,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     value = result.value
     assert value is not None  # noqa: S101 - a band was found, so there is a value
     limit = protocol.file.limit
-    obstetric = chart.medicines.running_parenteral and chart.conditions.sure_state("preeclampsia")
+    obstetric = chart.medicines.running_parenteral and in_obstetrics(chart, protocol)
     if obstetric and value <= limit.obstetric_high.value:
         return None
     sources = chart.medicines.sources()
@@ -193,10 +196,14 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     )
 
 
-def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol) -> Finding | None:
+def _unusable(
+    chart: Chart, result: Magnesium, flags: Flags, stops: Stops, protocol: Protocol
+) -> Finding | None:
     """A result that may not be dosed on: warning when severe or the specimen is in doubt."""
     problems = set(result.problems)
     if not result.low and result.band is not None and "newer-unreadable" not in problems:
+        return None
+    if problems <= _NOT_NOW and _no_news(chart, result, flags, stops):
         return None
     first = PROBLEMS[result.problems[0]]
     says = f"Not dosed on: {first}."
@@ -218,6 +225,14 @@ def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol)
     )
 
 
+def _no_news(chart: Chart, result: Magnesium, flags: Flags, stops: Stops) -> bool:
+    """Already being treated is no news: of a severe level once the next one is on its way (ruling
+    96 (b))."""
+    if not stops.met("H9") or flags.met("symp") or flags.met("life"):
+        return False
+    return result.acts_as != "severe" or level_awaited(chart)
+
+
 def _low(
     chart: Chart, result: Magnesium, flags: Flags, stops: Stops, protocol: Protocol
 ) -> Finding | None:
@@ -225,6 +240,11 @@ def _low(
     assert band is not None  # noqa: S101 - usable
     acts_as = band.acts_as
     evidence = (result.source,)
+    unanswered = failing(chart, flags, stops, protocol)
+    if unanswered is not None:
+        return unanswered
+    if _no_news(chart, result, flags, stops):
+        return None
     says = ""
     if flags.met("symp"):
         says = f"With {flags.reason('symp')}."

@@ -70,7 +70,7 @@ def read_stops(
         _high(chart, protocol),
         *_conditions(chart, life, protocol),
         _weight(chart, protocol),
-        *_running(chart, life, protocol),
+        *_running(chart, flags, protocol),
         _result(chart, protocol),
         _ambulatory(chart, flags, protocol),
         *_unknown(chart, life),
@@ -152,13 +152,24 @@ def _weight(chart: Chart, protocol: Protocol) -> StopFinding:
     return _stop("H8", str(weight.quantity) if light and weight else None, protocol)
 
 
-def _running(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
+def needs_parenteral(chart: Chart, flags: Flags) -> bool:
+    """Severe, ``symp`` or ``life``: oral magnesium is no treatment of it, whenever started or
+    given (ruling 96 (a))."""
+    result = chart.magnesium.result
+    severe = result is not None and result.acts_as == "severe"
+    return severe or flags.met("symp") or flags.met("life")
+
+
+def _running(chart: Chart, flags: Flags, protocol: Protocol) -> list[StopFinding]:
     """H9, a forbidden magnesium, and PRN orders (which only block a second parenteral one)."""
     medicines = chart.medicines
     result = chart.magnesium.result
     collected = result.collected if result else None
-    running = [*medicines.running_parenteral, *medicines.oral_since(collected)]
-    given = medicines.given_since(collected)
+    parenteral, life = needs_parenteral(chart, flags), flags.met("life")
+    running = list(medicines.running_parenteral)
+    if not parenteral:
+        running += medicines.oral_since(collected)
+    given = medicines.given_since(collected, parenteral=parenteral)
     reason = None
     evidence: tuple[str, ...] = ()
     if running:

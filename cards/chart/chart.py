@@ -70,6 +70,8 @@ class Chart(Struct, frozen=True, gc=False):
     unrecognised: tuple[Unrecognised, ...] = ()
     unread_medicines: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
+    pregnant_by_status: bool = False
+    filtered: bool = False
 
     def gap(self, need: str) -> Gap | None:
         return next((gap for gap in self.gaps if gap.need == need), None)
@@ -125,6 +127,7 @@ def read_chart(
     )
     corrected, shown_calcium = _calcium(labs, now, age, protocol)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
+    by_status = sex != "male" and _pregnancy_status(evidence, now)
     ended = frozenset(d.resource.id for d in orders.ended if d.resource.id)
     medicines = read_medicines(evidence, medications, drafts, ended, now, protocol)
     return Chart(
@@ -158,6 +161,8 @@ def read_chart(
         unrecognised=each_once((*evidence.unrecognised, *conditions.unrecognised)),
         unread_medicines=unread_medicines(evidence, medications, now),
         notes=tuple(note for note in (male_note,) if note),
+        pregnant_by_status=by_status,
+        filtered=_filtered(evidence),
     )
 
 
@@ -282,20 +287,44 @@ def _dialysis(
     return None
 
 
+_RUNS = frozenset({"in-progress", "active"})
+
+
+def _filtered(evidence: Evidence) -> bool:
+    """Whether continuous renal replacement runs: a procedure in progress, or its order active
+    (ruling 108)."""
+    return any(
+        resource.status in _RUNS
+        and not resource.doNotPerform
+        and any(
+            "crrt" in codes.procedure_concepts(code.system, code.code)
+            for code in read_codes(resource.code)
+        )
+        for resource in (*evidence.of_type("Procedure"), *evidence.of_type("ServiceRequest"))
+    )
+
+
 def _pregnancy(
     evidence: Evidence, conditions: Conditions, sex: str | None, now: datetime
 ) -> tuple[str | None, str | None]:
     """(why the patient counts as pregnant, a note when that was ignored) (ruling 36)."""
     fact = conditions.state("pregnancy") or conditions.state("preeclampsia")
     found = (fact.label or "pregnancy") if fact is not None else None
-    oldest = now - timedelta(weeks=_PREGNANT_WEEKS)
-    for resource in evidence.lab("pregnancy-status"):
-        when = collected_at(resource)
-        if when is not None and oldest <= when.start <= now and _says_pregnant(resource):
-            found = found or "pregnancy status"
+    if _pregnancy_status(evidence, now):
+        found = found or "pregnancy status"
     if found and sex == "male":
         return None, "a pregnancy on file of a male patient was ignored"
     return found, None
+
+
+def _pregnancy_status(evidence: Evidence, now: datetime) -> bool:
+    oldest = now - timedelta(weeks=_PREGNANT_WEEKS)
+    return any(
+        (when := collected_at(resource)) is not None
+        and oldest <= when.start <= now
+        and _says_pregnant(resource)
+        for resource in evidence.lab("pregnancy-status")
+    )
 
 
 def _says_pregnant(resource: Resource) -> bool:

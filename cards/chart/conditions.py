@@ -35,7 +35,8 @@ class ConditionFact(Struct, frozen=True, gc=False):
 
     ``active`` as a state, ``sure`` unless it is only a differential diagnosis; ``current`` as an
     event, ``sudden`` when it was just now (an arrest, of which the clinician is still busy);
-    ``belongs`` to this encounter, ``fresh`` when it is new.
+    ``belongs`` to this encounter, ``fresh`` when it is new; ``when`` its onset, else when it was
+    recorded; ``elsewhere`` when it says that it is of another encounter.
     """
 
     concept: str
@@ -47,6 +48,8 @@ class ConditionFact(Struct, frozen=True, gc=False):
     sudden: bool
     belongs: bool
     fresh: bool
+    when: datetime | None = None
+    elsewhere: bool = False
 
 
 class Conditions(Struct, frozen=True, gc=False):
@@ -74,6 +77,10 @@ class Conditions(Struct, frozen=True, gc=False):
         """An active state that is no mere differential diagnosis: for what lifts a stop or
         silences a check."""
         return self._first(concepts, lambda fact: fact.active and fact.sure)
+
+    def sure_states(self, concept: str) -> tuple[ConditionFact, ...]:
+        """Every ``sure_state`` of a concept."""
+        return tuple(fact for fact in self.facts.get(concept, ()) if fact.active and fact.sure)
 
     def history(self, *concepts: str) -> ConditionFact | None:
         """One that was true once and is not a current event."""
@@ -144,6 +151,8 @@ def read_conditions(
                     sudden=sudden,
                     belongs=belongs,
                     fresh=fresh,
+                    when=_when(resource),
+                    elsewhere=resource.encounter is not None and not belongs,
                 )
             )
     return Conditions(
@@ -229,6 +238,12 @@ def _may_be_now(resource: Resource, stay: Stay, now: datetime, protocol: Protoco
     """Of this encounter, new, or without any time: an old infarction is no stop."""
     timed = read_instant(resource.onsetDateTime or resource.recordedDate or resource.assertedDate)
     return timed is None or stay.holds(resource.encounter) or _is_new(resource, now, protocol)
+
+
+def _when(resource: Resource) -> datetime | None:
+    onset = resource.onsetDateTime or (resource.onsetPeriod.start if resource.onsetPeriod else None)
+    found = read_instant(onset) or read_instant(resource.recordedDate or resource.assertedDate)
+    return found.start if found else None
 
 
 def _is_new(resource: Resource, now: datetime, protocol: Protocol) -> bool:

@@ -180,12 +180,15 @@ class Medicines:
         before = self.oral_before(collected)
         return tuple(o for o in self.running_oral if o not in before)
 
-    def given_since(self, collected: datetime | None) -> tuple[Treatment, ...]:
-        """What counts as magnesium given after the result, the latest last."""
+    def given_since(
+        self, collected: datetime | None, *, parenteral: bool = False
+    ) -> tuple[Treatment, ...]:
+        """What counts as magnesium given after the result, the latest last; ``parenteral`` leaves
+        out what was given by mouth (ruling 96 (a))."""
         found = [
             Treatment(g.reference, g.identity.label, g.moment, begun=True)
             for g in self.magnesium_given
-            if g.begun
+            if g.begun and not (parenteral and self._is_oral(g))
         ]
         if collected is None:
             return tuple(found)
@@ -193,7 +196,7 @@ class Medicines:
         for g in self.magnesium_given:
             oral = self._is_oral(g)
             since = g.moment is not None and g.moment > collected and not g.begun
-            if since and not (oral and oral_goes_on):
+            if since and not (oral and (oral_goes_on or parenteral)):
                 found.append(Treatment(g.reference, g.identity.label, g.moment))
         for o in self.magnesium:
             if o.parenteral and o.start and o.start > collected and self._over(o):

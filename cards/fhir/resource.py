@@ -231,6 +231,7 @@ class Resource(Struct, frozen=True, gc=False):
     dosage: Dosage | list[Dosage] | None = None
     reasonCode: list[CodeableConcept] | CodeableConcept | None = None
     request: Reference | list[Reference] | None = None  # a Specimen has many
+    priorPrescription: Reference | None = None
     # the time of an administration in R5, and in later versions
     occurenceDateTime: str | None = None
     occurencePeriod: Period | None = None

@@ -120,15 +120,17 @@ _INFUSED = "Infusions and injections"
 _ORAL = "Oral magnesium"
 _BODY = "Kidney, weight, age"
 _HIGH = "High magnesium"
+_OBSTETRIC = "In pre-eclampsia, eclampsia and threatened preterm labour"
 _SALTS = "Potassium and calcium"
 _HEART = "Heart and bleeding"
 _COURSE = "Cause, refractory, maintenance"
 _REPEATED = "When a card is repeated"
 _READ = "How a result is read"
-_TIMES = {"min": "minutes", "h": "hours", "d": "days"}
+_TIMES = {"min": "minutes", "h": "hours", "d": "days", "wk": "weeks"}
 _SAID_UNITS = {
     "a": "years",
     "d": "days",
+    "wk": "weeks",
     "1": "times",
     "10*9/L": "x 10^9/L",
     "mg/g": "mg/dL per g/dL",
@@ -205,6 +207,14 @@ class Limits(Model):
     emergency_spent: Annotated[Limit, LimitKind(_INFUSED, "min")]
     one_off_end: Annotated[Limit, LimitKind(_INFUSED, "h")]
     schedule_rest: Annotated[Limit, LimitKind(_INFUSED, "h")]
+    failing_after: Annotated[Limit, LimitKind(_INFUSED, "h")]
+    routine_rate: Annotated[Limit, LimitKind(_INFUSED, "g/h")]
+    untimed_dose: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    untimed_bag: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    bag_volume: Annotated[Limit, LimitKind(_INFUSED, "mL", careful="high")]
+    tiers_together: Annotated[Limit, LimitKind(_INFUSED, "min")]
+    more_since_full: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    more_since_reduced: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
     oral_daily: Annotated[Limit, LimitKind(_ORAL, "mmol", careful="low")]
     oral_full_dose: Annotated[Limit, LimitKind(_ORAL, "mmol")]
     oxide_daily: Annotated[Limit, LimitKind(_ORAL, "mg", careful="low")]
@@ -218,9 +228,28 @@ class Limits(Model):
     weight_low: Annotated[Limit, LimitKind(_BODY, "kg")]
     weight_high: Annotated[Limit, LimitKind(_BODY, "kg")]
     adult_age: Annotated[Limit, LimitKind(_BODY, "a", careful="high")]
+    filtered_dose: Annotated[Limit, LimitKind(_BODY, "g", careful="low")]
+    dialysed_dose: Annotated[Limit, LimitKind(_BODY, "g", careful="low")]
+    failing_dose: Annotated[Limit, LimitKind(_BODY, "g", careful="low")]
     supplement_high: Annotated[Limit, LimitKind(_HIGH, "mg/dL")]
     high_card: Annotated[Limit, LimitKind(_HIGH, "mg/dL", careful="low")]
     obstetric_high: Annotated[Limit, LimitKind(_HIGH, "mg/dL")]
+    unusable_high: Annotated[Limit, LimitKind(_HIGH, "d")]
+    obstetric_recent: Annotated[Limit, LimitKind(_OBSTETRIC, "wk")]
+    obstetric_pregnancy: Annotated[Limit, LimitKind(_OBSTETRIC, "wk")]
+    pregnancy_lasts: Annotated[Limit, LimitKind(_OBSTETRIC, "wk")]
+    obstetric_load: Annotated[Limit, LimitKind(_OBSTETRIC, "g", careful="low")]
+    obstetric_load_time: Annotated[Limit, LimitKind(_OBSTETRIC, "min", careful="high")]
+    obstetric_large_load: Annotated[Limit, LimitKind(_OBSTETRIC, "g", careful="low")]
+    obstetric_large_time: Annotated[Limit, LimitKind(_OBSTETRIC, "min", careful="high")]
+    obstetric_rate: Annotated[Limit, LimitKind(_OBSTETRIC, "g/h", careful="low")]
+    obstetric_im: Annotated[Limit, LimitKind(_OBSTETRIC, "g", careful="low")]
+    obstetric_buttock: Annotated[Limit, LimitKind(_OBSTETRIC, "g", careful="low")]
+    obstetric_bag: Annotated[Limit, LimitKind(_OBSTETRIC, "g", careful="low")]
+    obstetric_slow: Annotated[Limit, LimitKind(_OBSTETRIC, "g/h", careful="low")]
+    obstetric_creatinine: Annotated[Limit, LimitKind(_OBSTETRIC, "mg/dL", careful="low")]
+    obstetric_two_days: Annotated[Limit, LimitKind(_OBSTETRIC, "g", careful="low")]
+    obstetric_days: Annotated[Limit, LimitKind(_OBSTETRIC, "h")]
     potassium_low: Annotated[Limit, LimitKind(_SALTS, "mmol/L")]
     potassium_at_risk: Annotated[Limit, LimitKind(_SALTS, "mmol/L")]
     potassium_urgent: Annotated[Limit, LimitKind(_SALTS, "mmol/L")]
@@ -484,6 +513,9 @@ class Wordings(Model):
     cautions: Wording
     review: Wording
     maintenance: Wording
+    failing: Wording
+    too_much: Wording
+    agree_dose: Wording
     pregnancy_limit: Wording
 
 

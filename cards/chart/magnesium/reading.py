@@ -49,6 +49,17 @@ def read_magnesium(
         tuple(future),
         name(whole[0]) if whole and not candidates else None,
         evidence.other_specimens,
+        result is not None and _drawn_since(evidence, result.collected),
+    )
+
+
+def _drawn_since(evidence: Evidence, collected: datetime | None) -> bool:
+    """Whether a magnesium is registered that was drawn after the deciding one."""
+    return any(
+        resource.status == "registered"
+        and (drawn := collected_at(resource)) is not None
+        and (collected is None or drawn.start > collected)
+        for resource in evidence.lab("magnesium")
     )
 
 

@@ -112,10 +112,12 @@ class UnreadResult(Struct, frozen=True, gc=False):
 
 
 class MagnesiumReading(Struct, frozen=True, gc=False):
-    """The deciding result, and what else was met while looking for it."""
+    """The deciding result, and what else was met while looking for it; ``drawn_since`` whether
+    the laboratory has a newer one that is not there yet."""
 
     result: Magnesium | None
     unreadable: tuple[UnreadResult, ...] = ()
     future: tuple[str, ...] = ()
     whole_blood: str | None = None
     other_specimens: tuple[OtherSpecimen, ...] = ()
+    drawn_since: bool = False

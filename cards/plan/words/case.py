@@ -120,6 +120,10 @@ def situation(
         elif flags.met("oral-full-dose"):
             text += " Full oral dose: ask about adherence, diarrhoea, PPI; parenteral review."
         lines.append(Line(text))
+    since = chart.medicines.oral_since(result.collected if result else None)
+    if since and not assessment.stops.met("H9") and result is not None and result.low:
+        # Of a severe level oral magnesium is no treatment, and is named (ruling 96 (a)).
+        lines.append(Line(f"Running by mouth: {record(since[0].label, 40)}.", keep=1))
     if flags.met("drafted-risk") and treating:
         lines.append(
             Line(f"With the drafted {flags.reason('drafted-risk')}: cardiac risk.", keep=2)
