@@ -95,10 +95,10 @@ def assess(
 
 
 def _unstarred(offers: tuple[Offer, ...], chart: Chart) -> tuple[Offer, ...]:
-    """No infusion is recommended where words on file name a stop without a code."""
-    if not chart.suspected:
-        return offers
-    return tuple(replace(o, star=False) if o.parenteral else o for o in offers)
+    """No infusion is recommended where words on file name a stop without a code, and nothing by
+    mouth while parenteral nutrition runs, which may hold magnesium (ruling 110)."""
+    plain = {True: bool(chart.suspected), False: chart.medicines.nutrition is not None}
+    return tuple(replace(o, star=False) if plain[o.parenteral] else o for o in offers)
 
 
 def _session_grams(drafts: tuple[DraftOrder, ...], judged: tuple[DraftOrder, ...]) -> Decimal:
@@ -123,6 +123,8 @@ def _findings(
     refractory: bool,
     protocol: Protocol,
 ) -> list[Finding]:
+    if chart.deceased:  # ruling 112
+        return []
     if orders.hook == "patient-view":
         state = read_state(chart, flags, stops, protocol, maintenance=bool(offers))
         if flags.met("arrest"):
@@ -196,7 +198,9 @@ def _refractory_finding(protocol: Protocol) -> Finding:
 def _refractory(chart: Chart, protocol: Protocol) -> bool:
     """Low after 8 g IV in 48 h, or after 14 days of full-dose oral magnesium."""
     result = chart.magnesium.result
-    if result is None or not result.usable or not result.low:
+    if result is None or not result.usable or not result.low or result.borderline:
+        return False
+    if chart.kidney.id in ("R3", "R4"):  # less is the answer there, not more (ruling 108)
         return False
     limit = protocol.file.limit
     medicines = chart.medicines

@@ -41,8 +41,7 @@ def read_state(
         return met(
             protocol,
             "unit-conflict",
-            f"{_value(result)}: {PROBLEMS['unit-conflict']}. Ask the laboratory which unit it is: "
-            "a repeat will come the same way.",
+            f"{_value(result)}: {PROBLEMS['unit-conflict']}. {protocol.file.wording.unit_check.text}",
         )
     if result.acts_as in ("high", "toxic"):
         return _high(chart, result, protocol)
@@ -166,7 +165,10 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     if obstetric and value <= limit.obstetric_high.value:
         return None
     sources = chart.medicines.sources()
-    if value > limit.high_card.value:
+    above = value > limit.high_card.value or (
+        result.comparator == ">" and value == limit.high_card.value
+    )
+    if above:
         sources += chart.medicines.carriers
     stale = bool({"stale", "undated"} & set(result.problems))
     words = protocol.file.wording
@@ -185,7 +187,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
             labs=("magnesium", "creatinine"),
             evidence=(result.source,),
         )
-    if not sources and not unread and value <= limit.high_card.value:
+    if not sources and not unread and not above:
         return None
     rule = "high-source" if sources and not stale else "high"
     return met(
@@ -285,7 +287,7 @@ def refusal_indicator(
     urgent = flags.met("life") or flags.met("symp")
     if urgent and (not stops.met("H1") or flags.met("torsades")):
         return indicator
-    if stops.met("H9"):
+    if stops.met("H9") and not urgent:
         return "info"
     if stops.met("H1"):
         severe = result.value is not None and result.value <= protocol.severe_high

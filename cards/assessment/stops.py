@@ -258,6 +258,12 @@ def _result(chart: Chart, protocol: Protocol) -> StopFinding:
     if not result.problems:
         return _stop("H10", None if result.band else "no band", protocol)
     reason = PROBLEMS[result.problems[0]]
+    if "unit-conflict" in result.problems:
+        # A repeat would come the same way (ruling 106).
+        heading = protocol.stop("H10").title
+        says = f"{heading}: {reason}. {protocol.file.wording.unit_check.text}"
+        conflict = Finding("H10", "met", says, heading=heading, evidence=(result.source,))
+        return StopFinding(conflict, protocol.stop("H10").blocks)
     if result.problems[0] == "stale" and result.collected:
         reason += f" ({age(result.collected, chart.now)})"
     return _stop("H10", reason, protocol, result.source)
@@ -266,7 +272,9 @@ def _result(chart: Chart, protocol: Protocol) -> StopFinding:
 def _ambulatory(chart: Chart, flags: Flags, protocol: Protocol) -> StopFinding:
     result = chart.magnesium.result
     severe = result is not None and result.usable and result.acts_as == "severe"
-    urgent = severe or flags.met("symp") or flags.met("life-event")
+    usable = result is not None and result.usable
+    event = flags.met("torsades") or (flags.met("life-event") and not usable)
+    urgent = severe or flags.met("symp") or flags.met("life") or event
     reason = "an outpatient" if chart.ambulatory and urgent else None
     return _stop("H11", reason, protocol)
 

@@ -72,6 +72,7 @@ class Chart(Struct, frozen=True, gc=False):
     notes: tuple[str, ...] = ()
     pregnant_by_status: bool = False
     filtered: bool = False
+    deceased: bool = False
 
     def gap(self, need: str) -> Gap | None:
         return next((gap for gap in self.gaps if gap.need == need), None)
@@ -163,6 +164,7 @@ def read_chart(
         notes=tuple(note for note in (male_note,) if note),
         pregnant_by_status=by_status,
         filtered=_filtered(evidence),
+        deceased=_deceased(evidence),
     )
 
 
@@ -192,6 +194,11 @@ def _suspected(conditions: Conditions, sex: str | None) -> tuple[Suspected, ...]
         if not (found.group == "pregnancy" and sex == "male")
         and not (found.group == "heart block" and paced)
     )
+
+
+def _deceased(evidence: Evidence) -> bool:
+    patient = evidence.patient
+    return patient is not None and bool(patient.deceasedBoolean or patient.deceasedDateTime)
 
 
 def _sex(evidence: Evidence) -> str | None:

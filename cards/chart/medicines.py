@@ -145,6 +145,18 @@ class Medicines:
         """Fluids and mixtures with magnesium that run (ruling 150): a source, and no order."""
         return tuple(o for o in self._active if o.identity.carrier and not o.as_needed)
 
+    @property
+    def nutrition(self) -> DraftOrder | None:
+        """Parenteral nutrition that runs (ruling 110)."""
+        return next(
+            (
+                o
+                for o in self.carriers
+                if o.identity.carrier is not None and "nutrition" in o.identity.carrier.name
+            ),
+            None,
+        )
+
     def unsure(self, collected: datetime | None) -> tuple[DraftOrder | Given, ...]:
         """What may be magnesium for all that is known, current or since the result: of an order
         or administration by any route; the caller asks which (ruling 137)."""

@@ -221,6 +221,9 @@ class Limits(Model):
     creatinine_rise: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
     creatinine_ratio: Annotated[Limit, LimitKind(_BODY, "1")]
     creatinine_low: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
+    creatinine_doubled: Annotated[Limit, LimitKind(_BODY, "1")]
+    creatinine_failure: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
+    creatinine_climb: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
     recent_dialysis: Annotated[Limit, LimitKind(_BODY, "d")]
     unknown_weight_iv: Annotated[Limit, LimitKind(_BODY, "g", careful="low")]
     weight_floor: Annotated[Limit, LimitKind(_BODY, "kg", careful="high")]
@@ -513,6 +516,7 @@ class Wordings(Model):
     cautions: Wording
     review: Wording
     maintenance: Wording
+    unit_check: Wording
     failing: Wording
     too_much: Wording
     agree_dose: Wording

@@ -13,6 +13,7 @@ Clauses stand between ``|``; a word nobody knows is an error. ``SPAN`` is ``24 h
 ``platelets|urine VALUE…`` or ``None``         default; ``None`` is an empty Bundle
 ``hours N``, ``ref (low, high, 'unit')``       change the magnesium before them
 ``age|birthDate|sex VALUE``                    the Patient; ``None`` leaves it out
+``deceased true|false|DATE``                   and whether it died
 ``ambulatory``, ``encounter CODE``             the class; ``encounter none``, ``finished``,
                                                ``began SPAN ago``
 ``condition: name (modifier, …), …``           ``terms.CONDITIONS``, ``icd X``, ``sct X``
@@ -223,6 +224,9 @@ def _setting(scene: Scene, word: str, rest: str) -> None:
         scene.encounter = _encounter(rest)
     elif word == "age":
         scene.patient["birthDate"] = f"{NOW.year - int(rest)}-01-15"
+    elif word == "deceased":
+        kind = "Boolean" if rest in ("true", "false") else "DateTime"
+        scene.patient[f"deceased{kind}"] = rest == "true" if kind == "Boolean" else rest
     elif word in ("sex", "birthDate"):
         key = "gender" if word == "sex" else word
         scene.patient.pop(key, None)

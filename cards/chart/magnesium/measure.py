@@ -21,7 +21,7 @@ from cards.fhir.resource import (
     name,
     version,
 )
-from cards.protocol import Band, Protocol
+from cards.protocol import LOW, Band, Protocol
 from cards.units.quantity import (
     magnesium_mg_dl,
     magnesium_unit,
@@ -75,6 +75,8 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
     if foreign or (middle is not None and not within) or (contradicts and not corroborated):
         return replace(base, problems=("unit-conflict",))
     value = quantise(magnesium_mg_dl(number, known[0]), result_file.quantise.value)
+    if low is not None:
+        low = quantise(low, result_file.quantise.value)  # compared like a value (ruling 127)
     band = _band(value, base.comparator, protocol)
     one_sided = low is not None and middle is None
     if (
@@ -145,7 +147,9 @@ def _band(value: Decimal, comparator: str | None, protocol: Protocol) -> Band | 
         above = value + _JUST_ABOVE if comparator == ">" else value
         if value >= protocol.normal_high:
             above = max(above, protocol.normal_high + _JUST_ABOVE)
-        return protocol.band_of(above)
+        band = protocol.band_of(above)
+        # A bound below says nothing of how high it is (ruling 126).
+        return None if band is not None and band.acts_as in LOW else band
     return protocol.band_of(value) if comparator is None else None
 
 
