@@ -39,6 +39,20 @@ class Assessment(Struct, frozen=True, gc=False):
     findings: tuple[Finding, ...]
     refractory: bool
 
+    def draft_context(self, protocol: Protocol) -> DraftContext:
+        """What the checks of its drafts were given."""
+        at_sign = self.orders.hook == "order-sign"
+        return DraftContext(
+            self.chart,
+            self.flags,
+            self.stops,
+            protocol,
+            self.drafts,
+            self.offers,
+            self.infusion_offers,
+            at_sign,
+        )
+
     @property
     def patient_view(self) -> bool:
         return self.orders.hook == "patient-view"
@@ -204,7 +218,7 @@ def _refractory(chart: Chart, protocol: Protocol) -> bool:
         return False
     limit = protocol.file.limit
     medicines = chart.medicines
-    given = medicines.grams_given(limit.refractory_iv_window.span)
+    given = medicines.grams_given(limit.refractory_iv_window.span, repeated=False)
     if given is not None and given >= limit.refractory_iv.value:
         return True
     days = limit.refractory_oral_days.span

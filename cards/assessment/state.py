@@ -38,11 +38,9 @@ def read_state(
             labs=("magnesium",),
         )
     if "unit-conflict" in result.problems:
-        return met(
-            protocol,
-            "unit-conflict",
-            f"{_value(result)}: {PROBLEMS['unit-conflict']}. {protocol.file.wording.unit_check.text}",
-        )
+        check = protocol.file.wording.unit_check.text
+        says = f"{_value(result)}: {PROBLEMS['unit-conflict']}. {check}"
+        return met(protocol, "unit-conflict", says)
     if result.acts_as in ("high", "toxic"):
         return _high(chart, result, protocol)
     if result.problems:

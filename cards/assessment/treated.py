@@ -140,7 +140,7 @@ def _obstetric_excess(
     if kidney.id in ("R3", "R4"):
         return Excess(running, shown)
     reduced = kidney.id in ("R1", "R2") or (
-        kidney.creatinine is not None and kidney.creatinine >= limit.obstetric_creatinine.value
+        chart.creatinine is not None and chart.creatinine.at_least(limit.obstetric_creatinine.value)
     )
     rates = [rate for o in running for line in o.lines for rate in line.rates]
     fastest = max(rates, default=Decimal(0)) * 60 / 1000

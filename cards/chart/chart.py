@@ -71,6 +71,7 @@ class Chart(Struct, frozen=True, gc=False):
     unread_medicines: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
     pregnant_by_status: bool = False
+    creatinine: Lab | None = None
     filtered: bool = False
     deceased: bool = False
 
@@ -163,6 +164,9 @@ def read_chart(
         unread_medicines=unread_medicines(evidence, medications, now),
         notes=tuple(note for note in (male_note,) if note),
         pregnant_by_status=by_status,
+        creatinine=labs["creatinine"].newest(
+            now, (result.age_creatinine_ambulatory if amb else result.age_creatinine_inpatient).span
+        ),
         filtered=_filtered(evidence),
         deceased=_deceased(evidence),
     )

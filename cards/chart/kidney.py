@@ -29,8 +29,7 @@ class Kidney(Struct, frozen=True, gc=False):
 
     ``gfr`` is the lowest estimate in mL/min, unrounded; ``estimates`` are (name, mL/min) of all
     that were available; ``aki`` the reason for acute kidney injury; ``notes`` what was left out;
-    ``unread`` a newer creatinine that could not be read, in words; ``creatinine`` the newest in
-    mg/dL.
+    ``unread`` a newer creatinine that could not be read, in words.
     """
 
     id: str
@@ -42,7 +41,6 @@ class Kidney(Struct, frozen=True, gc=False):
     dialysis: str | None = None
     notes: tuple[str, ...] = ()
     unread: str | None = None
-    creatinine: Decimal | None = None
 
     def shown(self) -> str:
         """``R1 by eGFR 45 mL/min (Cockcroft-Gault 111)``: the estimate that decided first."""
@@ -115,7 +113,6 @@ def read_kidney(
         max(measured, default=None),
         tuple(sources),
         notes=tuple(notes),
-        creatinine=newest.value if newest else None,
     )
     kidney = _with_injury(kidney, believed, newest, aki_coded, protocol)
     lost = _lost(creatinines, newest)

@@ -229,11 +229,12 @@ class Medicines:
     def undated_parenteral(self) -> tuple[Given, ...]:
         return tuple(g for g in self.undated if not self._is_oral(g))
 
-    def grams_given(self, span: timedelta) -> Decimal | None:
+    def grams_given(self, span: timedelta, *, repeated: bool = True) -> Decimal | None:
         """Grams of parenteral sulfate within a span; None when an amount cannot be read.
 
         Administrations; when none is on file, completed orders; when they were not obtained,
-        ended orders too (ruling 89).
+        ended orders too (ruling 89). Of a repeating order the doses that were due count, which
+        nobody recorded; without ``repeated`` they do not (ruling 118).
         """
         since = self.now - span
         if self.magnesium_given:
@@ -244,9 +245,9 @@ class Medicines:
             ]
         else:
             amounts = [
-                o.daily_mg()
+                o.due_mg(since, self.now)
                 for o in self.magnesium
-                if o.parenteral and o.start and o.start > since and self._counts(o)
+                if o.parenteral and self._counts(o) and (repeated or o.one_off)
             ]
         if any(amount is None for amount in amounts):
             return None

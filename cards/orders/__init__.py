@@ -9,6 +9,7 @@ from cards.orders.given import Given, read_given
 from cards.orders.identity import Identity, identify
 from cards.orders.order import DraftOrder, read_order
 from cards.orders.orders import Drafted, Orders, read_drafts, relevant, selected
+from cards.orders.premix import is_bag
 
 __all__ = [
     "DoseLine",
@@ -18,6 +19,7 @@ __all__ = [
     "Identity",
     "Orders",
     "identify",
+    "is_bag",
     "read_dosage",
     "read_drafts",
     "read_given",

@@ -50,6 +50,7 @@ class DoseLine(Struct, frozen=True, gc=False):
     pill: bool = False
     unread_dose: str | None = None
     unread_rate: str | None = None
+    unit: str = ""
 
     @property
     def per_day(self) -> Decimal | None:
@@ -137,7 +138,7 @@ def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = No
         dose=dose,
         minutes=time,
         rates=per_minute,
-        push=is_push(dosage),
+        push=is_push(dosage, timed=any(rate > 0 for rate in per_minute)),
         timing=schedule.timing,
         flow=flow,
         bounds=read_bounds(dosage),
@@ -147,6 +148,7 @@ def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = No
         pill=stated.pieces,
         unread_dose=stated.problem,
         unread_rate=rates.problem,
+        unit=stated.unit,
     )
 
 

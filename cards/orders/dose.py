@@ -22,12 +22,13 @@ _KINDS = ("ordered", "calculated")
 
 class Dose(Struct, frozen=True, gc=False):
     """``mg`` of salt; ``problem`` why it could not be read; ``pieces`` when its unit is a
-    tablet; ``stated`` whether one is there at all."""
+    tablet; ``stated`` whether one is there at all; ``unit`` as it was written."""
 
     mg: Decimal | None = None
     problem: str | None = None
     pieces: bool = False
     stated: bool = False
+    unit: str = ""
 
 
 _NO_DOSE = Dose()
@@ -103,7 +104,7 @@ def _one(part: DoseAndRate, salt: str | None, mg_per_ml: Decimal | None) -> Dose
         return Dose(problem=f'a dose in the unknown unit "{unit}"', pieces=pieces, stated=True)
     if mg <= 0:
         return Dose(problem="the dose is not above zero", stated=True)
-    return Dose(mg, stated=True)
+    return Dose(mg, stated=True, unit=unit)
 
 
 def mass_mg(

@@ -16,6 +16,8 @@ from cards.orders.dosage import DoseLine, read_dosage
 from cards.orders.identity import Identity, identify
 from cards.orders.premix import strength_of
 from cards.orders.timing import Frequency, NotStated
+from cards.units.quantity import figures
+from cards.units.quantity import span as span_words
 
 RUNS = "active"
 _REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})
@@ -226,17 +228,72 @@ class DraftOrder:
 
     def daily_mg(self) -> Decimal | None:
         """Milligrams of salt a day; None when a line cannot be read."""
-        total = Decimal(0)
-        for line in self.lines:
-            amount = None if line.unread_timing else line.mg_in_24h()
-            if amount is None:
-                return None
-            total += amount
-        return total if self.lines else None
+        amounts = [None if line.unread_timing else line.mg_in_24h() for line in self.lines]
+        if not amounts or any(amount is None for amount in amounts):
+            return None
+        return self._most_in_24h([amount or Decimal(0) for amount in amounts])
 
     def at_least_mg(self) -> Decimal:
         """Milligrams of salt in 24 h, as far as they can be read."""
-        return sum((line.mg_in_24h() or Decimal(0) for line in self.lines), Decimal(0))
+        return self._most_in_24h([line.mg_in_24h() or Decimal(0) for line in self.lines])
+
+    def _most_in_24h(self, amounts: list[Decimal]) -> Decimal:
+        """The sum of what the dosage instructions give; of those with bounds of their own the
+        largest sum of any 24 h (ruling 158)."""
+        whole = sum(amounts, Decimal(0))
+        starts = [line.bounds.start for line in self.lines if line.bounds.start is not None]
+        if len(amounts) < 2 or not starts:
+            return whole
+        return max(
+            sum(
+                (a for a, line in zip(amounts, self.lines, strict=True) if _within(line, start)),
+                Decimal(0),
+            )
+            for start in starts
+        )
+
+    def due_mg(self, since: datetime, until: datetime) -> Decimal | None:
+        """Milligrams of the doses that were due after ``since``, up to ``until`` or its end
+        (ruling 118); None when an amount cannot be read."""
+        start, ends = self.start, [found.end for found in self._bounds if found.end is not None]
+        until = min([until, *ends])
+        total = Decimal(0)
+        for line in self.lines:
+            if not isinstance(line.timing, Frequency) or line.flow is not None:
+                amount = None if line.unread_timing else line.mg_in_24h()
+                due = 1 if start is not None and since < start else 0
+            else:
+                amount, due = line.dose, self._due(line, since, until)
+            if amount is None:
+                return None
+            total += amount * due
+        return total
+
+    def _due(self, line: DoseLine, since: datetime, until: datetime) -> int:
+        start, every = line.bounds.start or self.start, _every(line)
+        if start is None or start > until or every <= timedelta(0):
+            return 0
+        doses = (until - start) // every + 1
+        if line.count is not None:
+            doses = min(doses, line.count)
+        before = 0 if since < start else (since - start) // every + 1
+        return max(doses - before, 0)
+
+    @property
+    def told(self) -> str:
+        """Its name with its dose and time, to tell it from another of the same name."""
+        line = self.lines[0] if self.lines else None
+        if line is None or line.dose is None:
+            return self.label
+        dose = f"{figures(line.dose / 1000)} g" if self.parenteral else f"{figures(line.dose)} mg"
+        time = f" over {span_words(int(line.minutes))}" if line.minutes and self.parenteral else ""
+        return f"{self.label[:_NAMED]} {dose}{time}"
+
+
+def _within(line: DoseLine, start: datetime) -> bool:
+    """Whether a dosage instruction gives anything in the 24 h from ``start``."""
+    begins, ends = line.bounds.start, line.bounds.end
+    return (begins is None or begins < start + _DAY) and (ends is None or ends > start)
 
 
 def _span(minutes: Decimal) -> timedelta:
@@ -245,6 +302,8 @@ def _span(minutes: Decimal) -> timedelta:
 
 
 _LONGEST = Decimal(525600) * 10
+_DAY = timedelta(hours=24)
+_NAMED = 60  # characters of a name
 
 
 def _every(line: DoseLine) -> timedelta:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cards.fhir import words_of
 from cards.fhir.resource import Resource
 from cards.orders.identity import Identity
+
+if TYPE_CHECKING:
+    from cards.orders.order import DraftOrder
 
 _LONGEST = 400  # characters of a name that are read
 _CACHED = 64  # characters: a key never passes 256 bytes
@@ -25,6 +29,23 @@ _EACH_ML = re.compile(r"(?<![\d.,])(\d{1,3})\s?mg\s?/\s?(?:1 ?)?ml\b", re.I)
 # Milligrams and millilitres of the bags, and milligrams in a millilitre of bags and vials.
 _BAGS = frozenset({(2000, 50), (4000, 100), (4000, 50), (20_000, 500), (40_000, 1000)})
 _STRENGTHS = frozenset({40, 80, 500})
+
+
+_WORDS = re.compile(r"pre-?mix|piggy ?back|\bivpb\b", re.I)
+_VOLUME = re.compile(r"(?<![\d.,])(\d{2,4}|\d,\d{3})\s?ml\b", re.I)
+
+
+def is_bag(order: DraftOrder, volume: Decimal) -> bool:
+    """Whether an order says that it comes in an infusion bag: a known premix, its words, or at
+    least so many millilitres (ruling 99)."""
+    texts = [order.label, *words_of(order.resource.medicationCodeableConcept)]
+    texts += [line.text for line in order.lines]
+    for text in (text[:_LONGEST] for text in texts if text):
+        if _WORDS.search(text):
+            return True
+        if any(int(found.replace(",", "")) >= volume for found in _VOLUME.findall(text)):
+            return True
+    return False
 
 
 def strength_of(identity: Identity, resource: Resource, salt: str | None) -> Decimal | None:

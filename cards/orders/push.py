@@ -19,9 +19,10 @@ _BEFORE = 60  # characters that are looked back at
 _DENIED = 100  # so many times denied in one text is no denial
 
 
-def is_push(dosage: Dosage) -> bool:
-    """Whether a FHIR Dosage states a push that its own words do not deny."""
-    texts = [dosage.text, dosage.patientInstruction]
+def is_push(dosage: Dosage, *, timed: bool = False) -> bool:
+    """Whether a FHIR Dosage states a push that its own words do not deny. In a text beside a
+    stated time (``timed``) the word is none: the time tells (ruling 125)."""
+    texts = [] if timed else [dosage.text, dosage.patientInstruction]
     for concept in (dosage.method, dosage.route):
         if concept is not None:
             texts += words_of(concept)

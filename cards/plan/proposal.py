@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from cards import codes
 from cards.assessment import Assessment, Finding, Offer, read_patient
+from cards.assessment.drafts import not_above, partners, scheduled
 from cards.chart import Chart
 from cards.orders import DraftOrder
 from cards.phrase import bare
@@ -105,22 +106,67 @@ def propose(
         silent = findings[0].act == "lab"
         offers = () if silent else assessment.offers
     elif actor is not None and actor.act == "remove":
-        return (_removal([f.draft for f in findings if f.act == "remove" and f.draft]),)
+        drafts = [f.draft for f in findings if f.act == "remove" and f.draft]
+        return (_removal(drafts, _asked(assessment, findings)),)
     elif actor is not None:
         draft = actor.draft if actor.act in ("update", "replace") else None
-        offers = assessment.infusion_offers if actor.act == "update" else assessment.offers
+        offers = assessment.offers
         if draft is not None:
+            offers, beside = _beside(assessment, draft, actor, protocol)
+            if beside:
+                return (_removal(beside),)
             taken = _taken(draft, offers, assessment)
             if taken and all(offer.parenteral in taken for offer in offers):
                 return (_removal([draft]),)
             offers = tuple(offer for offer in offers if offer.parenteral not in taken)
     updating = actor is not None and actor.act == "update"
+    if draft is None and actor is not None and not assessment.patient_view:
+        # No infusion beside a parenteral draft that stays (ruling 115).
+        context = assessment.draft_context(protocol)
+        if scheduled(assessment.drafts, context):
+            offers = tuple(offer for offer in offers if not offer.parenteral)
     found = [_proposal(o, draft, assessment, protocol, updating=updating) for o in offers]
     if not found:
         labs = _labs(assessment, findings, protocol)
         return (labs,) if labs is not None else ()
     found.sort(key=lambda proposal: not proposal.recommended)
     return tuple(found)
+
+
+_TOGETHER = frozenset({"D12"})
+
+
+def _beside(
+    assessment: Assessment, draft: DraftOrder, actor: Finding, protocol: Protocol
+) -> tuple[tuple[Offer, ...], list[DraftOrder]]:
+    """What may take the place of a draft, and the drafts that go instead because another one
+    stays: of several scheduled parenteral drafts the one with the fewest findings (ruling 115)."""
+    context = assessment.draft_context(protocol)
+    if actor.act == "update":
+        offers = context.corrections(draft)
+    else:
+        offers = not_above(draft, assessment.offers)
+    infused = scheduled(assessment.drafts, context)
+    if draft not in infused:
+        if not draft.parenteral and infused:
+            offers = tuple(offer for offer in offers if not offer.parenteral)
+        return offers, []
+    rivals = [o for o in infused if o is not draft and not partners(o, draft, context)]
+    if not rivals:
+        return offers, []
+
+    def wrong(order: DraftOrder) -> int:
+        """How many findings are its own, and not of their being two."""
+        return sum(
+            f.draft is order and f.rule not in _TOGETHER and f.indicator is not None
+            and not (f.rule == "D4" and f.act == "none")
+            for f in assessment.findings
+        )  # fmt: skip
+
+    best = min((draft, *rivals), key=lambda order: (wrong(order), order.at_least_mg()))
+    if best is not draft:
+        return offers, [order for order in (draft, *rivals) if order is not best]
+    return offers, []
 
 
 def _taken(draft: DraftOrder, offers: tuple[Offer, ...], assessment: Assessment) -> frozenset[bool]:
@@ -134,15 +180,30 @@ def _taken(draft: DraftOrder, offers: tuple[Offer, ...], assessment: Assessment)
     )
 
 
-def _removal(drafts: list[DraftOrder]) -> Proposal:
-    """One suggestion that removes every draft that must go."""
+def _asked(assessment: Assessment, findings: tuple[Finding, ...]) -> tuple[CreateLab, ...]:
+    """The laboratory orders that go along with a removal (ruling 129)."""
+    chart = assessment.chart
+    ordered = assessment.orders.labs | chart.labs_ordered
+    wanted = dict.fromkeys(lab for f in findings if f.act == "remove" for lab in f.labs)
+    labs = [lab for lab in wanted if lab not in ordered]
+    return tuple(_lab(lab, chart, chart.now, n) for n, lab in enumerate(labs))
+
+
+def _removal(drafts: list[DraftOrder], labs: tuple[CreateLab, ...] = ()) -> Proposal:
+    """One suggestion that removes every draft that must go, and asks for what is missing."""
+    several = len({draft.reference for draft in drafts}) > 1
     deletes = {
-        draft.reference: DeleteOrder(draft.reference, bare(draft.label, 60))
+        draft.reference: DeleteOrder(
+            draft.reference, bare(draft.told if several else draft.label, 60)
+        )
         for draft in drafts
         if draft.resource.id
     }
     names = dict.fromkeys(delete.label for delete in deletes.values())
-    return Proposal(f"Remove {' and '.join(names)}", "remove", False, tuple(deletes.values()))
+    label = f"Remove {' and '.join(names)}"
+    if labs:
+        label += f", and order {' and '.join(LAB_NAMES[lab.lab] for lab in labs)}"
+    return Proposal(label, "remove", False, (*labs, *deletes.values()))
 
 
 def _proposal(
@@ -157,6 +218,7 @@ def _proposal(
     found = _rechecks(offer, chart, protocol)
     steps = _steps(offer, chart.now, found)
     actions: list[Action] = []
+    rivals = _rivals(draft, assessment, protocol)
     if draft is not None and updating and offer.route == "iv" and draft.resource.id:
         actions.append(UpdateDraft(draft, steps[0]))
         actions += [CreateDrug(step, n + 1) for n, step in enumerate(steps[1:])]
@@ -167,6 +229,7 @@ def _proposal(
     actions += [_lab("magnesium", chart, at, len(actions) + n) for n, at in enumerate(drawn)]
     if draft is not None and draft.resource.id:
         actions.append(DeleteOrder(f"MedicationRequest/{draft.resource.id}", bare(draft.label, 60)))
+    actions += [DeleteOrder(other.reference, bare(other.told, 60)) for other in rivals]
     if offer.route == "po":
         result = chart.magnesium.result
         for order in chart.medicines.oral_before(result.collected if result else None):
@@ -178,6 +241,23 @@ def _proposal(
     option = offer.option
     key = f"{offer.regimen.id}/{option.product}/{option.dose}/{option.minutes}/{option.per_day}"
     return Proposal(label[0].upper() + label[1:], key, offer.star, tuple(actions))
+
+
+def _rivals(
+    draft: DraftOrder | None, assessment: Assessment, protocol: Protocol
+) -> tuple[DraftOrder, ...]:
+    """The other scheduled parenteral drafts, which go with the one that is replaced."""
+    if draft is None or not draft.parenteral:
+        return ()
+    context = assessment.draft_context(protocol)
+    infused = scheduled(assessment.drafts, context)
+    if draft not in infused:
+        return ()
+    return tuple(
+        other
+        for other in infused
+        if other is not draft and other.resource.id and not partners(other, draft, context)
+    )
 
 
 def _steps(offer: Offer, now: datetime, found: tuple[str, ...]) -> tuple[Step, ...]:

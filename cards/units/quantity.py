@@ -121,6 +121,13 @@ def places(value: Decimal, digits: int) -> str:
     return plain(value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP))
 
 
+def figures(value: Decimal, most: int = 3) -> str:
+    """Half-up to so many significant figures; a whole number stays whole (ruling 130)."""
+    if value == 0:
+        return "0"
+    return places(value, max(most - 1 - value.adjusted(), 0))
+
+
 _MAGNESIUM = {
     "mg/dl": "mg/dL", "mg/100ml": "mg/dL", "mg/100 ml": "mg/dL", "mg%": "mg/dL",
     "mmol/l": "mmol/L", "mmoles/l": "mmol/L", "mm": "mmol/L",

@@ -4,58 +4,111 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cards.assessment.drafts.context import DraftContext, label
+from cards.assessment.drafts.context import DraftContext, emergency, label, single_dose
+from cards.assessment.drafts.tiers import is_tier, scheduled
 from cards.assessment.finding import Finding, met
 from cards.assessment.stops import given_words, may_run_words
+from cards.fhir.resource import reference_key
 from cards.orders import DraftOrder
 from cards.phrase import record
 
 
 def check_twice(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
-    """Two parenteral drafts in one session are duplicates (ruling 49), unless a regimen says
-    one after the other."""
-    for other in context.session:
-        if any(offer.both_steps(draft, other) for offer in context.offers):
+    """Two scheduled parenteral drafts in one session are duplicates (rulings 49, 101), unless a
+    regimen says one after the other, or the one is the emergency dose (ruling 115)."""
+    if not draft.parenteral or is_tier(draft, context):
+        return
+    for other in scheduled(context.session, context):
+        if other is draft or partners(draft, other, context):
             continue
-        # PRN orders do not run: two tiers of a replacement set are no duplicates.
-        if other is draft or not other.magnesium or draft.as_needed or other.as_needed:
-            continue
-        if other.parenteral and draft.parenteral:
-            says = f"{label(draft)}: also drafted: {record(other.label, 40)}. Keep one."
-            yield met(context.protocol, "D12", says, draft=draft)
-            return
+        says = f"{label(draft, context)}: also drafted: {record(other.told, 70)}. Keep one."
+        heading = f"drafted beside {record(other.told, 60)}: keep one"
+        yield met(context.protocol, "D12", says, heading=heading, draft=draft)
+        return
+
+
+def partners(one: DraftOrder, other: DraftOrder, context: DraftContext) -> bool:
+    """Whether two parenteral drafts are one order: load and follow-on of a regimen, or an
+    emergency dose beside a slower infusion (ruling 115)."""
+    if any(offer.both_steps(one, other) for offer in context.offers):
+        return True
+    if not (context.flags.met("life") or context.flags.met("symp")):
+        return False
+    rates = [max((r for line in o.lines for r in line.rates), default=None) for o in (one, other)]
+    small = [single_dose(o, context) for o in (one, other)]
+    fast, slow = rates
+    if fast is None or slow is None:
+        return False
+    return (small[0] and fast > slow) or (small[1] and slow > fast)
 
 
 def check_duplicate(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     medicines = context.chart.medicines
     result = context.chart.magnesium.result
     collected = result.collected if result else None
-    reason = None
-    if draft.route != "po":
-        running = medicines.running_parenteral
-        given = medicines.given_since(collected) if result else ()
-        if running:
-            reason = f"running: {record(running[0].label, 40)}"
-        elif given:
-            reason = f"given since the result: {given_words(given[-1], context.chart)}"
-        elif medicines.may_run:
-            reason = may_run_words(medicines.may_run[0])
-        else:
-            yield from check_twice(draft, context)
-            yield from _perhaps_treated(draft, context)
-    else:
+    if draft.route == "po":
         since = medicines.oral_since(collected) if result else ()
         if since:
-            reason = f"running: {record(since[0].label, 40)}"
+            yield _keep_one(draft, f"running: {record(since[0].label, 40)}", context)
         else:
             yield from _perhaps_treated(draft, context)
-    if reason is not None:
-        yield met(
-            context.protocol,
-            "D12",
-            f"{label(draft)}: {reason}. Keep one.",
-            draft=draft,
+        return
+    if draft.as_needed or is_tier(draft, context) or emergency(draft, context):
+        return
+    running = [
+        order
+        for order in scheduled(medicines.running_parenteral, context)
+        if not _continues(draft, order)
+    ]
+    given = medicines.given_since(collected) if result else ()
+    if running:
+        yield _keep_one(draft, f"running: {record(running[0].told, 70)}", context)
+    elif medicines.may_run:
+        yield _keep_one(draft, may_run_words(medicines.may_run[0]), context)
+    elif given and not _little(draft, context):
+        says = (
+            f"{label(draft, context)}: drafted; given since the result: "
+            f"{given_words(given[-1], context.chart)}. Recheck before more."
         )
+        heading = "magnesium was given since the result: recheck before more"
+        yield met(context.protocol, "D12", says, heading=heading, draft=draft)
+    else:
+        yield from check_twice(draft, context)
+        if not given:
+            yield from _perhaps_treated(draft, context)
+
+
+def _keep_one(draft: DraftOrder, reason: str, context: DraftContext) -> Finding:
+    says = f"{label(draft, context)}: {reason}. Keep one."
+    return met(context.protocol, "D12", says, draft=draft)
+
+
+def _continues(draft: DraftOrder, order: DraftOrder) -> bool:
+    """Whether a draft takes the place of a running order."""
+    prior = draft.resource.priorPrescription
+    key = reference_key(prior.reference) if prior is not None else None
+    same = draft.resource.id is not None and draft.resource.id == order.resource.id
+    return same or (key is not None and key[1] == order.resource.id)
+
+
+def _little(draft: DraftOrder, context: DraftContext) -> bool:
+    """Little enough, given since a low level and drafted, that no recheck is asked for."""
+    result = context.chart.magnesium.result
+    limit = context.protocol.file.limit
+    most = {"R0": limit.more_since_full, "R1": limit.more_since_reduced}
+    bound = most.get(context.chart.kidney.id)
+    if bound is None or result is None or not result.usable or result.collected is None:
+        return False
+    medicines = context.chart.medicines
+    given = medicines.grams_given(context.chart.now - result.collected)
+    own = draft.daily_mg()
+    if (
+        given is None
+        or own is None
+        or any(t.begun for t in medicines.given_since(result.collected))
+    ):
+        return False
+    return result.acts_as in ("severe", "moderate") and given * 1000 + own <= bound.value * 1000
 
 
 def _perhaps_treated(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
@@ -64,7 +117,7 @@ def _perhaps_treated(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
     if not unread or context.flags.met("life"):
         return
     says = (
-        f"{label(draft)}: {record(unread[0].resource, 60)} could not be read and may be magnesium, "
+        f"{label(draft, context)}: {record(unread[0].resource, 60)} could not be read and may be magnesium, "
         "running or given: check the administration record."
     )
     heading = "a medication that may be magnesium could not be read"
@@ -80,7 +133,7 @@ def check_oral_only(draft: DraftOrder, context: DraftContext) -> Iterator[Findin
     given = medicines.given_since(result.collected if result else None)
     if parenteral or medicines.running_parenteral or given:
         return
-    says = f"{label(draft)}: oral magnesium alone will not do here."
+    says = f"{label(draft, context)}: oral magnesium alone will not do here."
     yield met(context.protocol, "D13", says, act="replace", draft=draft)
 
 
@@ -89,7 +142,7 @@ def check_bleeding(draft: DraftOrder, context: DraftContext) -> Iterator[Finding
         return
     for flag in ("anticoagulant", "platelets-low"):
         if context.flags.met(flag):
-            says = f"{label(draft)}: intramuscular with {context.flags.reason(flag)}."
+            says = f"{label(draft, context)}: intramuscular with {context.flags.reason(flag)}."
             yield met(context.protocol, "D15", says, act="replace", draft=draft)
             return
 
@@ -99,7 +152,7 @@ def check_laxative(draft: DraftOrder, context: DraftContext) -> Iterator[Finding
     if kidney.id not in ("R2", "R3", "R4"):
         return
     reduced = kidney.id == "R2"
-    says = f"{label(draft)}: renal class {kidney.id}: magnesium accumulates."
+    says = f"{label(draft, context)}: renal class {kidney.id}: magnesium accumulates."
     yield met(
         context.protocol,
         "D16-r2" if reduced else "D16",
@@ -129,14 +182,16 @@ def check_carrier(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]
         says = f"renal class {context.chart.kidney.id}: magnesium accumulates"
     else:
         return
-    yield met(context.protocol, "D21", f"{label(draft)} contains magnesium: {says}.", draft=draft)
+    yield met(
+        context.protocol, "D21", f"{label(draft, context)} contains magnesium: {says}.", draft=draft
+    )
 
 
 def check_pregnancy(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
-    if not context.chart.pregnant or context.obstetric or context.flags.met("life"):
+    if not context.chart.pregnant or context.obstetric(draft) or context.flags.met("life"):
         return
     says = (
-        f"{label(draft)}: pregnancy: obstetric co-management. "
+        f"{label(draft, context)}: pregnancy: obstetric co-management. "
         f"{context.protocol.file.wording.pregnancy_limit.text}"
     )
     yield met(context.protocol, "D17", says, draft=draft)
@@ -147,7 +202,7 @@ def check_kidney_unknown(draft: DraftOrder, context: DraftContext) -> Iterator[F
         return
     if context.flags.met("life") or context.flags.met("torsades"):
         return
-    says = f"{label(draft)}: renal function is not known: order creatinine."
+    says = f"{label(draft, context)}: renal function is not known: order creatinine."
     yield met(
         context.protocol,
         "D18",
@@ -161,21 +216,26 @@ def check_kidney_unknown(draft: DraftOrder, context: DraftContext) -> Iterator[F
 def check_cautions(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     if not draft.parenteral:
         return
+    result = context.chart.magnesium.result
+    usable_low = result is not None and result.usable and result.low
     for id_ in ("H5", "H8"):
         stop = context.stops.of(id_)
-        if stop is not None:
+        # Coronary care units pass over the label's contraindication knowingly (ruling 152).
+        coronary = id_ == "H5" and context.stops.of("H4") is None
+        if stop is not None and not (coronary and context.at_sign and usable_low):
             yield met(
                 context.protocol,
                 "D19",
-                f"{label(draft)}: {stop.finding.says}",
+                f"{label(draft, context)}: {stop.finding.says}",
                 draft=draft,
                 heading=stop.finding.heading,
+                indicator="info" if coronary else None,
             )
     if context.stops.of("H1") is not None:
         yield met(
             context.protocol,
             "D19-age",
-            f"{label(draft)}: not evaluated for this age.",
+            f"{label(draft, context)}: not evaluated for this age.",
             draft=draft,
         )
 
@@ -185,7 +245,7 @@ def check_ambulatory(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
         return
     if context.stops.of("H11") is not None:
         says = (
-            f"{label(draft)}: an outpatient at this level or with these symptoms: same-day "
+            f"{label(draft, context)}: an outpatient at this level or with these symptoms: same-day "
             "emergency evaluation."
         )
         yield met(context.protocol, "D20-emergency", says, draft=draft)
@@ -193,6 +253,6 @@ def check_ambulatory(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
         yield met(
             context.protocol,
             "D20",
-            f"{label(draft)}: is an infusion centre meant?",
+            f"{label(draft, context)}: is an infusion centre meant?",
             draft=draft,
         )

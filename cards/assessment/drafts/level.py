@@ -1,12 +1,13 @@
-"""D6 to D8, D10 and D11: whether the patient should get magnesium at all."""
+"""D6 to D8 and D11: whether the patient should get magnesium at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from cards.assessment.drafts.context import DraftContext, bedside, label
+from cards.assessment.drafts.tiers import is_tier
 from cards.assessment.finding import Act, Finding, met
-from cards.chart import PROBLEMS, Chart
+from cards.chart import HEADINGS, PROBLEMS, Chart
 from cards.orders import DraftOrder
 from cards.phrase import record
 from cards.protocol import Indicator, Protocol
@@ -21,17 +22,13 @@ def check_level(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
         if context.flags.met("torsades"):
             # Life never waits for a level: the bedside words, and the order stands (ruling 7).
             says = f"{context.flags.reason('torsades')}: {words.emergency.text}"
-            labs = ("magnesium", "potassium")
-            yield met(context.protocol, "life-no-level", says, act="lab", labs=labs, draft=draft)
-        elif not given:
-            yield met(
-                context.protocol,
-                "D6",
-                _no_level(context),
-                draft=draft,
-                act="lab",
-                labs=("magnesium",),
-            )
+            both = ("magnesium", "potassium")
+            yield met(context.protocol, "life-no-level", says, act="lab", labs=both, draft=draft)
+        elif not given and not high_unusable(context) and not is_tier(draft, context):
+            # A repeat of a result whose code and unit disagree comes the same way (ruling 106).
+            conflict = result is not None and "unit-conflict" in result.problems
+            labs = () if conflict else ("magnesium",)
+            yield met(context.protocol, "D6", _no_level(context), draft=draft, labs=labs)
         return
     if result.acts_as != "normal" or context.indicated(draft) or result.value is None:
         return
@@ -42,12 +39,14 @@ def check_level(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     low_k = k is not None and k.below(limit.potassium_low.value)
     if result.value < limit.supplement_high.value and (context.flags.met("risk") or low_k):
         return
-    if draft.as_needed or not equilibrated(chart, context.protocol):
+    if is_tier(draft, context) or not equilibrated(chart, context.protocol):
         return  # a PRN order is for the next low level, not for this one
+    if draft.route is None:
+        return  # ruling 122
     yield met(
         context.protocol,
         "D7",
-        f"{label(draft)}: magnesium is normal and no other indication is coded: not indicated.",
+        f"{label(draft, context)}: magnesium is normal and no other indication is coded: not indicated.",
         draft=draft,
         heading=f"magnesium {record(result.shown(), 30)} is normal: not indicated",
     )
@@ -57,6 +56,11 @@ def _no_level(context: DraftContext) -> str:
     chart = context.chart
     result = chart.magnesium.result
     gap = chart.gap("magnesium")
+    if result is not None and "unit-conflict" in result.problems:
+        return (
+            f"No usable magnesium: {record(result.shown(), 40)}: have the unit checked; this "
+            "hospital's code and unit disagree, and another result will come the same way."
+        )
     if result is not None and result.problems:
         return f"No usable magnesium: {record(result.shown(), 40)}, {PROBLEMS[result.problems[0]]}."
     if result is None and chart.magnesium.future:
@@ -89,36 +93,66 @@ def continues(draft: DraftOrder, context: DraftContext) -> DraftOrder | None:
     return None
 
 
-def check_remove_high(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+# Such a high level may be lower than it says, and still stands against more (ruling 116).
+_STANDS = frozenset({"haemolysed", "preliminary", "newer-unreadable", "contaminated", "stale"})
+
+
+def high_unusable(context: DraftContext) -> bool:
+    """Whether a level that may not be dosed on is high enough to stand against more."""
     chart = context.chart
     result = chart.magnesium.result
-    if result is None or not result.usable or result.acts_as not in ("high", "toxic"):
+    if result is None or not result.problems or result.acts_as not in ("high", "toxic"):
+        return False
+    if not _STANDS.issuperset(result.problems):
+        return False
+    if "stale" not in result.problems or result.collected is None:
+        return True
+    file = context.protocol.file
+    age = (file.result.age_ambulatory if chart.ambulatory else file.result.age_inpatient).span
+    return chart.now - result.collected <= age + file.limit.unusable_high.span
+
+
+def check_remove_high(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
+    result = context.chart.magnesium.result
+    if result is None or result.acts_as not in ("high", "toxic") or result.value is None:
         return
-    limit = context.protocol.file.limit.obstetric_high.value
-    if (
-        context.obstetric
-        and chart.medicines.running_parenteral
-        and result.value is not None
-        and result.value <= limit
-    ):
+    limit = context.protocol.file.limit
+    if context.obstetric(draft) and result.value <= limit.obstetric_high.value:
+        return
+    shown = record(result.shown(), 40)
+    if not result.usable:
+        if high_unusable(context):
+            why = PROBLEMS[result.problems[0]]
+            says = f"{label(draft, context)}: magnesium is {shown}, but {why}: repeat now."
+            heading = f"magnesium {shown}, {HEADINGS[result.problems[0]].split(':')[0]}: repeat now"
+            labs = ("magnesium",)
+            yield met(
+                context.protocol, "D8", says, heading=heading, indicator="warning", act="lab",
+                labs=labs, draft=draft,
+            )  # fmt: skip
+        return
+    slight = result.value <= limit.high_card.value
+    if slight and draft.laxative is not None and draft.magnesium is None and draft.as_needed:
+        return  # ruling 104
+    if slight and draft.magnesium is not None and is_tier(draft, context):
+        says = f"{label(draft, context)}: magnesium is {shown}: nothing is due from it now."
+        heading = f"magnesium is {shown}"
+        yield met(context.protocol, "D8", says, heading=heading, indicator="info", draft=draft)
         return
     act: Act = "none" if bedside(draft, context) else "remove"
-    says = f"{label(draft)}: magnesium is {record(result.shown(), 40)}: remove this order."
+    says = f"{label(draft, context)}: magnesium is {shown}: remove this order."
     yield met(context.protocol, "D8", says, act=act, draft=draft)
 
 
 def check_contraindicated(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
-    chart, stops = context.chart, context.stops
+    stops = context.stops
     torsades = bedside(draft, context)
     act: Act = "none" if torsades else "remove"
     indicator: Indicator | None = "warning" if torsades else None
-    if chart.kidney.id in ("R3", "R4"):
-        says = f"{label(draft)}: renal class {chart.kidney.id}: remove this order, nephrology."
-        yield met(context.protocol, "D10", says, act=act, indicator=indicator, draft=draft)
     block, nerve = stops.of("H4"), stops.of("H6")
     stop = nerve or (block if draft.route != "po" else None)
     if stop is not None:
-        says = f"{label(draft)}: {stop.finding.says}"
+        says = f"{label(draft, context)}: {stop.finding.says}"
         yield met(
             context.protocol,
             "D11",
@@ -127,4 +161,11 @@ def check_contraindicated(draft: DraftOrder, context: DraftContext) -> Iterator[
             heading=f"{stop.finding.heading}: remove this order",
             act=act,
             indicator=indicator,
+            labs=missing_level(context),
         )
+
+
+def missing_level(context: DraftContext) -> tuple[str, ...]:
+    """The lab of D6, which goes along where another finding leads (ruling 129)."""
+    result = context.chart.magnesium.result
+    return () if result is not None and result.usable else ("magnesium",)

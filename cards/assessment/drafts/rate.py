@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cards.assessment.drafts.context import DraftContext, label
+from cards.assessment.drafts.context import DraftContext, grams, label
+from cards.assessment.drafts.tiers import is_tier
 from cards.assessment.finding import Finding, met
-from cards.orders import DoseLine, DraftOrder
+from cards.orders import DoseLine, DraftOrder, is_bag
 from cards.phrase import record
 from cards.units.quantity import least_minutes, places
 
@@ -20,7 +21,7 @@ def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
         yield met(
             context.protocol,
             "D0",
-            f"{label(draft)}: {record(draft.unreadable, 90)}: dose and rate were not checked.",
+            f"{label(draft, context)}: {record(draft.unreadable, 90)}: dose and rate were not checked.",
             draft=draft,
         )
         return
@@ -30,7 +31,7 @@ def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
         yield met(
             context.protocol,
             "D0",
-            f"{label(draft)}: {why}; dose and rate were not checked.",
+            f"{label(draft, context)}: {why}; dose and rate were not checked.",
             draft=draft,
         )
         return
@@ -41,14 +42,18 @@ def check_unreadable(draft: DraftOrder, context: DraftContext) -> Iterator[Findi
         if problem is not None:
             heading, says = problem
             yield met(
-                context.protocol, "D0", f"{label(draft)}: {says}", draft=draft, heading=heading
+                context.protocol,
+                "D0",
+                f"{label(draft, context)}: {says}",
+                draft=draft,
+                heading=heading,
             )
             return
     if draft.route is None:
         yield met(
             context.protocol,
             "D0",
-            f"{label(draft)}: no route is stated; dose and rate were not checked.",
+            f"{label(draft, context)}: no route is stated; dose and rate were not checked.",
             draft=draft,
             heading="which route?",
         )
@@ -75,6 +80,15 @@ def _often(unread: str | None) -> str:
     return f"{record(unread, 90)}: the amount in 24 h was not checked." if unread else ""
 
 
+def push_or_fast(draft: DraftOrder, line: DoseLine, context: DraftContext) -> Iterator[Finding]:
+    """D1 of one line by itself."""
+    limit = context.protocol.file.limit.infusion_rate.value
+    fastest = max((rate for rate in line.rates if rate > 0), default=None)
+    fast = fastest is not None and fastest > limit + _HAIR
+    if fast or line.push:
+        yield _too_fast(draft, line, fastest if fast else None, context)
+
+
 def check_rate(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
     limit = context.protocol.file.limit.infusion_rate.value
     for line in draft.lines:
@@ -96,7 +110,8 @@ def check_rate(draft: DraftOrder, context: DraftContext) -> Iterator[Finding]:
             and not line.push
             and line.unreadable is None
             and line.dose is not None
-            and not (exempt and not context.at_sign)
+            and not exempt
+            and not is_tier(draft, context)
         ):
             yield from _no_time(draft, line, context)
             return
@@ -106,7 +121,7 @@ def _needs(dose: Decimal | None, context: DraftContext) -> str:
     if dose is None:
         return ""
     least = least_minutes(dose, context.protocol.file.limit.infusion_rate.value)
-    return f" {places(dose / 1000, 3)} g needs at least {least} min."
+    return f" {grams(dose)} needs at least {least} min."
 
 
 def _too_fast(
@@ -114,10 +129,10 @@ def _too_fast(
 ) -> Finding:
     limit = context.protocol.file.limit.infusion_rate.said
     if fastest is not None:
-        says = f"{label(draft)}: {places(fastest, 0)} mg/min; the limit is {limit}."
+        says = f"{label(draft, context)}: {places(fastest, 0)} mg/min; the limit is {limit}."
         heading = f"{places(fastest, 0)} mg/min is faster than {limit}"
     else:
-        says = f"{label(draft)}: an intravenous push; the limit is {limit}."
+        says = f"{label(draft, context)}: an intravenous push; the limit is {limit}."
         heading = f"an IV push exceeds {limit}"
     rates = sorted(rate for rate in line.rates if rate > 0)
     if len(rates) > 1 and rates[-1] > rates[0] * Decimal("1.05"):
@@ -133,14 +148,24 @@ def _too_fast(
     )
 
 
+def usual_without_time(draft: DraftOrder, dose: Decimal, context: DraftContext) -> bool:
+    """Whether a dose is signed without a time as it is everywhere (ruling 99)."""
+    if context.chart.kidney.id not in ("R0", "R1"):
+        return False
+    limit = context.protocol.file.limit
+    bag = limit.untimed_bag.value if is_bag(draft, limit.bag_volume.value) else Decimal(0)
+    return dose <= max(bag, limit.untimed_dose.value) * 1000
+
+
 def _no_time(draft: DraftOrder, line: DoseLine, context: DraftContext) -> Iterator[Finding]:
-    says = f"{label(draft)}: no infusion time stated.{_needs(line.dose, context)}"
+    dose = line.dose or Decimal(0)
+    if context.at_sign and usual_without_time(draft, dose, context):
+        return
+    usual = next((o for o in context.corrections(draft) if o.route == "iv"), None)
+    over = f" Here: {usual.doses()[0].short}." if usual is not None else ""
+    says = f"{label(draft, context)}: no infusion time stated.{over}"
     if context.at_sign:
-        dose = places((line.dose or Decimal(0)) / 1000, 3)
-        least = least_minutes(
-            line.dose or Decimal(0), context.protocol.file.limit.infusion_rate.value
-        )
-        heading = f"no infusion time stated: {dose} g needs at least {least} min"
+        heading = f"{grams(dose)} without an infusion time"
         yield met(context.protocol, "D1-sign", says, heading=heading, act="update", draft=draft)
-    elif context.infusion_offers:
+    elif usual is not None:
         yield met(context.protocol, "D1-select", says, act="update", draft=draft)
