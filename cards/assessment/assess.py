@@ -89,7 +89,10 @@ def assess(
         if wanted and result is not None and result.low
         else ()
     )
-    offers, infusion = _unstarred(offers, chart), _unstarred(infusion, chart)
+    offers, infusion = (
+        _unstarred(offers, chart, flags),
+        _unstarred(infusion, chart, flags),
+    )
     refractory = _refractory(chart, protocol)
     findings = _findings(
         chart, orders, drafts, judged, flags, stops, offers, infusion, refractory, protocol
@@ -108,10 +111,21 @@ def assess(
     )
 
 
-def _unstarred(offers: tuple[Offer, ...], chart: Chart) -> tuple[Offer, ...]:
-    """No infusion is recommended where words on file name a stop without a code, and nothing by
+def _unstarred(offers: tuple[Offer, ...], chart: Chart, flags: Flags) -> tuple[Offer, ...]:
+    """No infusion is recommended where words on file name a stop without a code, where a dose was
+    due since the result that nobody recorded (ruling 118), and beside a PRN or protocol order that
+    may have been given (ruling 111); the emergency dose of ``life`` is, all the same. Nothing by
     mouth while parenteral nutrition runs, which may hold magnesium (ruling 110)."""
-    plain = {True: bool(chart.suspected), False: chart.medicines.nutrition is not None}
+    result = chart.magnesium.result
+    collected = result.collected if result is not None else None
+    doubted = not flags.met("life") and bool(
+        chart.medicines.needed_parenteral
+        or (collected is not None and chart.medicines.due_since(collected))
+    )
+    plain = {
+        True: doubted or bool(chart.suspected),
+        False: chart.medicines.nutrition is not None,
+    }
     return tuple(replace(o, star=False) if plain[o.parenteral] else o for o in offers)
 
 

@@ -73,6 +73,7 @@ def read_stops(
         *_running(chart, flags, protocol),
         _result(chart, protocol),
         _ambulatory(chart, flags, protocol),
+        *_allergic(chart),
         *_unknown(chart, life),
         *_unsure(chart, session, life),
     ]
@@ -189,8 +190,8 @@ def _running(chart: Chart, flags: Flags, protocol: Protocol) -> list[StopFinding
                 "all",
             )
         )
-    as_needed = [o for o in medicines.as_needed() if o.parenteral or o.identity.protocol_order]
-    if as_needed:
+    as_needed = medicines.needed_parenteral
+    if as_needed and not parenteral:
         says = (
             f"a PRN magnesium order exists: use or replace it ({record(as_needed[0].label, 40)})."
         )
@@ -277,6 +278,18 @@ def _ambulatory(chart: Chart, flags: Flags, protocol: Protocol) -> StopFinding:
     urgent = severe or flags.met("symp") or flags.met("life") or event
     reason = "an outpatient" if chart.ambulatory and urgent else None
     return _stop("H11", reason, protocol)
+
+
+def _allergic(chart: Chart) -> Iterator[StopFinding]:
+    """An allergy to magnesium as such, or to the salt of every infusion (ruling 161)."""
+    for allergy in chart.allergies:
+        if allergy.takes("sulfate", "iv"):
+            label = record(allergy.label, 60)
+            says = f"an allergy to {label} is on file: look at what it was."
+            finding = Finding("allergy", "met", says, heading=f"allergy to {label}",
+                              evidence=(allergy.source,))  # fmt: skip
+            yield StopFinding(finding, "all" if allergy.salt is None else "parenteral")
+            return
 
 
 def _unknown(chart: Chart, life: bool) -> list[StopFinding]:

@@ -126,6 +126,11 @@ class Medicines:
             if o.as_needed and o.active(self.now, self.one_off) and o.reference not in later
         )
 
+    @property
+    def needed_parenteral(self) -> tuple[DraftOrder, ...]:
+        """Parenteral PRN orders and replacement protocols in force (ruling 111)."""
+        return tuple(o for o in self.as_needed() if o.parenteral or o.identity.protocol_order)
+
     def forbidden(self) -> tuple[DraftOrder, ...]:
         """``doNotPerform`` magnesium that is in force."""
         return tuple(
@@ -252,6 +257,20 @@ class Medicines:
         if any(amount is None for amount in amounts):
             return None
         return sum((a for a in amounts if a is not None), Decimal(0)) / 1000
+
+    def due_since(self, since: datetime) -> tuple[DraftOrder, ...]:
+        """Repeating parenteral orders that are completed or ended, of which a dose was due after
+        ``since`` and nobody recorded what was given (ruling 118)."""
+        if self.magnesium_given:
+            return ()
+        return tuple(
+            o
+            for o in self.magnesium
+            if o.parenteral
+            and not o.one_off
+            and self._over(o)
+            and o.due_mg(since, self.now) != Decimal(0)
+        )
 
     def last_infusion_end(self) -> datetime | None:
         """When the newest parenteral magnesium ended."""

@@ -208,6 +208,8 @@ class Limits(Model):
     one_off_end: Annotated[Limit, LimitKind(_INFUSED, "h")]
     schedule_rest: Annotated[Limit, LimitKind(_INFUSED, "h")]
     failing_after: Annotated[Limit, LimitKind(_INFUSED, "h")]
+    after_due: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    after_due_reduced: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
     routine_rate: Annotated[Limit, LimitKind(_INFUSED, "g/h")]
     untimed_dose: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
     untimed_bag: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]

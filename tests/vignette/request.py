@@ -21,7 +21,8 @@ Clauses stand between ``|``; a word nobody knows is an error. ``SPAN`` is ``24 h
 ``given: order, started SPAN ago, ended …``    administrations, ``;`` between them
 ``draft: order, …``, ``selections […]``        ``no draftOrders``, ``selections none``
 ``lab active|lab draft: LOINC``                a ServiceRequest on file, in the session
-``procedure: name (performed SPAN ago)``       dialysis; ``allergy: drug`` an intolerance
+``procedure: name (performed SPAN ago)``       dialysis; ``allergy: drug`` an intolerance,
+``hypersensitivity: drug``                     an allergy
 ``prefetch keys absent, no FHIR server: …``    not obtained; ``prefetch KEY = null|OperationOutcome|
                                                empty``, ``prefetch KEY has a next page``
 =============================================  ===============================================
@@ -190,8 +191,10 @@ def _list(scene: Scene, name: str, text: str) -> None:
             scene.bundles["medications"].append(order)
         elif name == "procedure":
             scene.bundles["procedures"].append(_procedure(item, len(scene.bundles["procedures"])))
-        elif name == "allergy":
-            scene.bundles["allergies"].append(_allergy(item, len(scene.bundles["allergies"])))
+        elif name in ("allergy", "hypersensitivity"):
+            found = scene.bundles["allergies"]
+            kind = "intolerance" if name == "allergy" else "allergy"
+            found.append(_allergy(item, len(found), kind))
         elif name == "lab active":
             scene.bundles["procedures"].append(_lab_order(item, "lab-0", "active"))
         elif name == "lab draft" and scene.drafts is not None:
@@ -325,7 +328,7 @@ def _procedure(text: str, index: int) -> Resource:
     }
 
 
-def _allergy(text: str, index: int) -> Resource:
+def _allergy(text: str, index: int, kind: str) -> Resource:
     order = medication_request(text, "x", "draft")
     return {
         "resourceType": "AllergyIntolerance",
@@ -336,7 +339,7 @@ def _allergy(text: str, index: int) -> Resource:
         "verificationStatus": _status(
             "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "confirmed"
         ),
-        "type": "intolerance",
+        "type": kind,
         "code": order["medicationCodeableConcept"],
         "patient": {"reference": "Patient/p1"},
     }

@@ -104,6 +104,20 @@ def situation(
         and assessment.patient_view
     ):
         lines.append(Line("Enteral and parenteral routes are both out: refer."))
+    needed = chart.medicines.needed_parenteral
+    if needed and low and not assessment.stops.met("PRN"):
+        # It is no treatment until somebody gives it (ruling 111).
+        name = record(needed[0].label, 40)
+        lines.append(Line(f"{name}: a PRN or protocol order is active: was it given?"))
+    collected = chart.magnesium.result.collected if chart.magnesium.result else None
+    due = chart.medicines.due_since(collected) if collected is not None and low else ()
+    if due:
+        text = f"{record(due[0].label, 40)}, ordered and over: a dose was due since the result and "
+        lines.append(Line(f"{text}none is recorded: check the administration record first."))
+    taken = [a for a in chart.allergies if not assessment.stops.met("allergy")]
+    if taken and low:
+        kind = "intolerance of" if taken[0].intolerance else "allergy to"
+        lines.append(Line(f"On file: {kind} {record(taken[0].label, 60)}."))
     nutrition = chart.medicines.nutrition
     if nutrition is not None and low and not assessment.stops.blocks_all:
         text = f"{record(nutrition.label, 40)} runs and may hold magnesium: ask for it there."
