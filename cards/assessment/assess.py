@@ -164,7 +164,7 @@ def _findings(
             found.append(excess)
         if refractory and state is not None:
             found.append(_refractory_finding(protocol))
-        return found
+        return [replace(f, once=f.once or f.indicator == "info") for f in found]
     if not orders.drafts:  # ruling 54
         return []
     at_sign = orders.hook == "order-sign"

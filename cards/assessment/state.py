@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from msgspec.structs import replace
+
 from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
 from cards.assessment.obstetric import in_obstetrics
@@ -38,16 +42,27 @@ def read_state(
             labs=("magnesium",),
         )
     if "unit-conflict" in result.problems:
+        if result.readings and all(_acts_as(v, protocol) == "normal" for v in result.readings):
+            return None  # whatever the unit is
         check = protocol.file.wording.unit_check.text
         says = f"{_value(result)}: {PROBLEMS['unit-conflict']}. {check}"
-        return met(protocol, "unit-conflict", says)
+        found = met(protocol, "unit-conflict", says)
+        grave = any(_acts_as(v, protocol) in ("severe", "toxic") for v in result.readings)
+        return replace(found, once=bool(result.readings) and not grave)
     if result.acts_as in ("high", "toxic"):
-        return _high(chart, result, protocol)
+        high = _high(chart, result, protocol)
+        if high is not None or "newer-unreadable" not in result.problems:
+            return high
     if result.problems:
         return _unusable(chart, result, flags, stops, protocol)
     if result.low:
         return _low(chart, result, flags, stops, protocol)
     return _maintenance(protocol) if maintenance else None
+
+
+def _acts_as(value: Decimal, protocol: Protocol) -> str | None:
+    band = protocol.band_of(value)
+    return band.acts_as if band is not None else None
 
 
 def _hushed_as_old(result: Magnesium, protocol: Protocol) -> bool:
@@ -155,6 +170,16 @@ def _absent(chart: Chart, protocol: Protocol) -> Finding | None:
     return None
 
 
+# What makes a toxic level a warning, and how its summary says so (rulings 15, 116).
+_TOXIC_DOUBT = {
+    "newer-unreadable": "in the toxic range; a newer result could not be read",
+    "undated": "",
+    "stale": "",
+    "contaminated": "in the toxic range, contaminated specimen: repeat now",
+    "haemolysed": "in the toxic range, haemolysed: repeat now",
+}
+
+
 def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None:
     value = result.value
     assert value is not None  # noqa: S101 - a band was found, so there is a value
@@ -176,22 +201,32 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     if unread:
         active += f" Not read, and may be magnesium: {record(unread[0].resource, 60)}."
     verify = " Verify the unit." if result.verify_high else ""
+    newer = "newer-unreadable" in result.problems
+    unreadable = f" A newer result could not be read: {unread_words(chart)}." if newer else ""
     if result.acts_as == "toxic":
-        says = f"{words.high.text} {words.toxic.text}{verify}{active}"
+        says = f"{words.high.text} {words.toxic.text}{verify}{active}{unreadable}"
+        doubt = next((p for p in result.problems if p in _TOXIC_DOUBT), None)
+        rule = "toxic" if doubt is None else "toxic-stale"
+        heading = "" if doubt is None else _TOXIC_DOUBT[doubt]
+        if "preliminary" in result.problems and doubt is None:
+            heading = f"preliminary; {protocol.rule('toxic').title}"
         return met(
             protocol,
-            "toxic-stale" if stale else "toxic",
+            rule,
             says,
+            heading=heading,
             labs=("magnesium", "creatinine"),
             evidence=(result.source,),
         )
     if not sources and not unread and not above:
         return None
     rule = "high-source" if sources and not stale else "high"
+    title = protocol.rule(rule).title
     return met(
         protocol,
         rule,
-        f"{words.high.text}{active}",
+        f"{words.high.text}{active}{unreadable}",
+        heading=f"{title}; a newer result could not be read" if newer else "",
         evidence=(result.source,),
     )
 
@@ -202,6 +237,10 @@ def _unusable(
     """A result that may not be dosed on: warning when severe or the specimen is in doubt."""
     problems = set(result.problems)
     if not result.low and result.band is not None and "newer-unreadable" not in problems:
+        return None
+    long = protocol.file.limit.long_stale.span
+    old = result.collected is not None and chart.now - result.collected > long
+    if old and "newer-unreadable" not in problems:
         return None
     if problems <= _NOT_NOW and _no_news(chart, result, flags, stops):
         return None
@@ -233,6 +272,21 @@ def _no_news(chart: Chart, result: Magnesium, flags: Flags, stops: Stops) -> boo
     return result.acts_as != "severe" or level_awaited(chart)
 
 
+def _better(chart: Chart, result: Magnesium, flags: Flags, protocol: Protocol) -> bool:
+    """Mild after a level that was no higher, which magnesium was ordered for: it is no news, or it
+    is getting better (ruling 97)."""
+    before = chart.magnesium.before
+    k = chart.potassium
+    low_k = k is not None and k.below(protocol.file.limit.potassium_low.value)
+    if result.acts_as != "mild" or any(flags.met(f) for f in ("risk", "symp")) or low_k:
+        return False
+    if before is None or not before.low or before.value is None or result.value is None:
+        return False
+    if before.collected is None or result.value < before.value:
+        return False
+    return chart.medicines.ordered_since(before.collected)
+
+
 def _low(
     chart: Chart, result: Magnesium, flags: Flags, stops: Stops, protocol: Protocol
 ) -> Finding | None:
@@ -244,6 +298,8 @@ def _low(
     if unanswered is not None:
         return unanswered
     if _no_news(chart, result, flags, stops):
+        return None
+    if _better(chart, result, flags, protocol):
         return None
     says = ""
     if flags.met("symp"):

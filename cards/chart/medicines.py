@@ -15,11 +15,14 @@ from functools import cached_property
 from msgspec import Struct
 
 from cards.evidence import Evidence
+from cards.fhir.instant import read_instant
 from cards.fhir.resource import Resource, many, reference_key
 from cards.orders import DraftOrder, Given, read_given, read_order
+from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
 from cards.units.quantity import SaltMass
 
+_ORDERED = frozenset({"active", "completed", "stopped", "on-hold"})
 COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"})
 
 
@@ -257,6 +260,17 @@ class Medicines:
         if any(amount is None for amount in amounts):
             return None
         return sum((a for a in amounts if a is not None), Decimal(0)) / 1000
+
+    def ordered_since(self, since: datetime) -> bool:
+        """Whether magnesium was ordered or given after a moment."""
+        return any(
+            o.resource.status in _ORDERED
+            and not o.resource.doNotPerform
+            and o.resource.intent not in NEVER_RUN
+            and (written := read_instant(o.resource.authoredOn)) is not None
+            and written.start > since
+            for o in self.magnesium
+        ) or any(g.moment is not None and g.moment > since for g in self.magnesium_given)
 
     def due_since(self, since: datetime) -> tuple[DraftOrder, ...]:
         """Repeating parenteral orders that are completed or ended, of which a dose was due after

@@ -279,6 +279,9 @@ class Limits(Model):
     refractory_iv_window: Annotated[Limit, LimitKind(_COURSE, "h")]
     refractory_oral_days: Annotated[Limit, LimitKind(_COURSE, "d")]
     maintenance_window: Annotated[Limit, LimitKind(_COURSE, "d")]
+    low_before: Annotated[Limit, LimitKind(_REPEATED, "h")]
+    long_stale: Annotated[Limit, LimitKind(_REPEATED, "d")]
+    once_without_user: Annotated[Limit, LimitKind(_REPEATED, "h")]
     quiet: Annotated[Limit, LimitKind(_REPEATED, "h")]
     accepted_unseen: Annotated[Limit, LimitKind(_REPEATED, "min")]
 
