@@ -4,7 +4,7 @@ from cards.assessment.assess import Assessment, assess
 from cards.assessment.finding import RANK, Finding, worst_first
 from cards.assessment.flags import Flags
 from cards.assessment.offers import Cap, Offer, read_patient
-from cards.assessment.stops import StopFinding, Stops
+from cards.assessment.stops import StopFinding, Stops, needs_parenteral
 
 __all__ = [
     "RANK",
@@ -16,6 +16,7 @@ __all__ = [
     "StopFinding",
     "Stops",
     "assess",
+    "needs_parenteral",
     "read_patient",
     "worst_first",
 ]

@@ -13,6 +13,7 @@ from cards.assessment.flags import Flags, read_flags
 from cards.assessment.offers import Cap, Offer, read_cap, read_infusion_offers, read_offers
 from cards.assessment.state import maintenance_due, read_state
 from cards.assessment.stops import Stops, read_stops
+from cards.assessment.treated import failing, too_much
 from cards.assessment.triggers import TriggerContext, check_signing, check_triggers
 from cards.chart import Chart
 from cards.orders import DraftOrder, Orders, selected
@@ -88,7 +89,10 @@ def assess(
         if wanted and result is not None and result.low
         else ()
     )
-    offers, infusion = _unstarred(offers, chart), _unstarred(infusion, chart)
+    offers, infusion = (
+        _unstarred(offers, chart, flags),
+        _unstarred(infusion, chart, flags),
+    )
     refractory = _refractory(chart, protocol)
     findings = _findings(
         chart, orders, drafts, judged, flags, stops, offers, infusion, refractory, protocol
@@ -107,11 +111,22 @@ def assess(
     )
 
 
-def _unstarred(offers: tuple[Offer, ...], chart: Chart) -> tuple[Offer, ...]:
-    """No infusion is recommended where words on file name a stop without a code."""
-    if not chart.suspected:
-        return offers
-    return tuple(replace(o, star=False) if o.parenteral else o for o in offers)
+def _unstarred(offers: tuple[Offer, ...], chart: Chart, flags: Flags) -> tuple[Offer, ...]:
+    """No infusion is recommended where words on file name a stop without a code, where a dose was
+    due since the result that nobody recorded (ruling 118), and beside a PRN or protocol order that
+    may have been given (ruling 111); the emergency dose of ``life`` is, all the same. Nothing by
+    mouth while parenteral nutrition runs, which may hold magnesium (ruling 110)."""
+    result = chart.magnesium.result
+    collected = result.collected if result is not None else None
+    doubted = not flags.met("life") and bool(
+        chart.medicines.needed_parenteral
+        or (collected is not None and chart.medicines.due_since(collected))
+    )
+    plain = {
+        True: doubted or bool(chart.suspected),
+        False: chart.medicines.nutrition is not None,
+    }
+    return tuple(replace(o, star=False) if plain[o.parenteral] else o for o in offers)
 
 
 def _session_grams(drafts: tuple[DraftOrder, ...], judged: tuple[DraftOrder, ...]) -> Decimal:
@@ -136,14 +151,20 @@ def _findings(
     refractory: bool,
     protocol: Protocol,
 ) -> list[Finding]:
+    if chart.deceased:  # ruling 112
+        return []
     if orders.hook == "patient-view":
         state = read_state(chart, flags, stops, protocol, maintenance=bool(offers))
         if flags.met("arrest"):
             return _in_arrest(state, chart, protocol)
-        found = [state] if state is not None else []
+        fails = state is not None and state.rule == "failing"
+        excess = too_much(chart, flags, stops, protocol, fails=fails)
+        found = [state] if state is not None and not (fails and excess) else []
+        if excess is not None:
+            found.append(excess)
         if refractory and state is not None:
             found.append(_refractory_finding(protocol))
-        return found
+        return [replace(f, once=f.once or f.indicator == "info") for f in found]
     if not orders.drafts:  # ruling 54
         return []
     at_sign = orders.hook == "order-sign"
@@ -169,7 +190,17 @@ def _findings(
     signing = check_signing(trigger_context) if not flags.met("arrest") else None
     if signing is not None and not any(f.indicator == "critical" for f in found):
         found.append(signing)
+    if at_sign and not flags.met("arrest") and not any(d.magnesium for d in drafts):
+        found += _unanswered(chart, flags, stops, protocol)
     return found
+
+
+def _unanswered(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> list[Finding]:
+    """A severe level that does not rise on what runs, told at signing too (ruling 96 (c))."""
+    fails = failing(chart, flags, stops, protocol)
+    if fails is None:
+        return []
+    return [too_much(chart, flags, stops, protocol, fails=True) or fails]
 
 
 def _in_arrest(state: Finding | None, chart: Chart, protocol: Protocol) -> list[Finding]:
@@ -195,7 +226,9 @@ def _refractory_finding(protocol: Protocol) -> Finding:
 def _refractory(chart: Chart, protocol: Protocol) -> bool:
     """Low after 8 g IV in 48 h, or after 14 days of full-dose oral magnesium."""
     result = chart.magnesium.result
-    if result is None or not result.usable or not result.low:
+    if result is None or not result.usable or not result.low or result.borderline:
+        return False
+    if chart.kidney.id in ("R3", "R4"):  # less is the answer there, not more (ruling 108)
         return False
     limit = protocol.file.limit
     medicines = chart.medicines

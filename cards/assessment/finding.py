@@ -20,7 +20,8 @@ class Finding(Struct, frozen=True, gc=False):
     ``says`` is the line a card shows (Markdown, record text already inert); ``heading`` a short
     plain text for the card's summary; ``indicator`` is set when it can be shown; ``draft`` is
     the order judged; ``act`` what a suggestion does about it; ``labs`` which laboratory orders
-    it asks for; ``evidence`` the resources it rests on.
+    it asks for; ``evidence`` the resources it rests on; ``once`` whether it is shown once to each
+    user for one result (ruling 98).
     """
 
     rule: str
@@ -32,6 +33,7 @@ class Finding(Struct, frozen=True, gc=False):
     act: Act = "none"
     labs: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    once: bool = False
 
     @property
     def met(self) -> bool:

@@ -114,13 +114,19 @@ def _risk(chart: Chart, session: tuple[DraftOrder, ...], protocol: Protocol) -> 
     )
     if reason is None and prior is not None:
         reason, evidence = f"prior {record(prior.label or prior.concept)}", (prior.source,)
+    # A current one is ``life``, but at a level that is not low it is no less a risk (ruling 119).
+    now = chart.conditions.event("torsades", "vt")
+    if reason is None and now is not None:
+        reason, evidence = record(now.label or now.concept), (now.source,)
     acute = chart.conditions.in_encounter("acute-coronary-syndrome", "myocardial-damage")
     if reason is None and acute is not None:
         reason, evidence = record(acute.label or acute.concept), (acute.source,)
     k = chart.potassium
     if reason is None and k is not None and k.below(limit.potassium_urgent.value):
         reason, evidence = f"potassium {k.quantity}", (k.source,)
+    urgent = k is not None and k.below(limit.potassium_urgent.value)
     return [
+        _flag("potassium-urgent", f"potassium {k.quantity}" if urgent and k else None),
         _flag("risk", reason, *evidence),
         _flag("drafted-risk", drafted if reason is None else None),
     ]

@@ -140,7 +140,10 @@ def read_cap(chart: Chart, protocol: Protocol, session: Decimal, *, suggesting: 
     limit = cap(protocol.file, chart.kidney.id, weight, suggesting=suggesting)
     row = protocol.renal(chart.kidney.id)
     by_weight = weight is not None and limit < row.cap_g
-    return Cap(limit, chart.medicines.grams_given(_DAY), session, by_weight, weight is None)
+    # What nobody recorded of a repeating order that ended does not count here: a dose that is
+    # suggested beside it is bounded by itself (ruling 118).
+    given = chart.medicines.grams_given(_DAY, repeated=not suggesting)
+    return Cap(limit, given, session, by_weight, weight is None)
 
 
 def read_patient(chart: Chart, flags: frozenset[str], renal: str | None = None) -> Patient:
@@ -170,8 +173,13 @@ def read_offers(
         return ()
     file = protocol.file
     patient = read_patient(chart, flags)
+    left = read_cap(chart, protocol, session, suggesting=True).left
+    if chart.medicines.due_since(chart.now - _DAY):
+        halved = protocol.renal(chart.kidney.id).intravenous == "half"
+        most = file.limit.after_due_reduced if halved else file.limit.after_due
+        left = min(left, most.value)
     room = Room(
-        read_cap(chart, protocol, session, suggesting=True).left,
+        left,
         exempt="life" in flags and not chart.medicines.emergency_spent(protocol),
         parenteral=not stops.blocks_parenteral,
     )
@@ -182,7 +190,12 @@ def read_offers(
     return tuple(
         Offer(regimen, option, file.product[option.product], option.star)
         for option in found.options
+        if not _allergic(chart, file.product[option.product])
     )
+
+
+def _allergic(chart: Chart, product: Product) -> bool:
+    return any(allergy.takes(product.salt, product.route) for allergy in chart.allergies)
 
 
 def read_infusion_offers(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from msgspec.structs import replace
+
 from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
 from cards.assessment.obstetric import in_obstetrics
 from cards.assessment.stops import Stops
+from cards.assessment.treated import failing, level_awaited
 from cards.chart import HEADINGS, PROBLEMS, Chart, Magnesium
 from cards.phrase import age, listed, record
 from cards.protocol import Indicator, Protocol
 
+_NOT_NOW = frozenset({"stale", "undated", "preliminary"})
 _SPECIMEN = frozenset({"unit-conflict", "contaminated", "haemolysed", "edta"})
 
 
@@ -36,19 +42,27 @@ def read_state(
             labs=("magnesium",),
         )
     if "unit-conflict" in result.problems:
-        return met(
-            protocol,
-            "unit-conflict",
-            f"{_value(result)}: {PROBLEMS['unit-conflict']}. Ask the laboratory which unit it is: "
-            "a repeat will come the same way.",
-        )
+        if result.readings and all(_acts_as(v, protocol) == "normal" for v in result.readings):
+            return None  # whatever the unit is
+        check = protocol.file.wording.unit_check.text
+        says = f"{_value(result)}: {PROBLEMS['unit-conflict']}. {check}"
+        found = met(protocol, "unit-conflict", says)
+        grave = any(_acts_as(v, protocol) in ("severe", "toxic") for v in result.readings)
+        return replace(found, once=bool(result.readings) and not grave)
     if result.acts_as in ("high", "toxic"):
-        return _high(chart, result, protocol)
+        high = _high(chart, result, protocol)
+        if high is not None or "newer-unreadable" not in result.problems:
+            return high
     if result.problems:
-        return _unusable(chart, result, stops, protocol)
+        return _unusable(chart, result, flags, stops, protocol)
     if result.low:
         return _low(chart, result, flags, stops, protocol)
     return _maintenance(protocol) if maintenance else None
+
+
+def _acts_as(value: Decimal, protocol: Protocol) -> str | None:
+    band = protocol.band_of(value)
+    return band.acts_as if band is not None else None
 
 
 def _hushed_as_old(result: Magnesium, protocol: Protocol) -> bool:
@@ -156,6 +170,16 @@ def _absent(chart: Chart, protocol: Protocol) -> Finding | None:
     return None
 
 
+# What makes a toxic level a warning, and how its summary says so (rulings 15, 116).
+_TOXIC_DOUBT = {
+    "newer-unreadable": "in the toxic range; a newer result could not be read",
+    "undated": "",
+    "stale": "",
+    "contaminated": "in the toxic range, contaminated specimen: repeat now",
+    "haemolysed": "in the toxic range, haemolysed: repeat now",
+}
+
+
 def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None:
     value = result.value
     assert value is not None  # noqa: S101 - a band was found, so there is a value
@@ -164,7 +188,10 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     if obstetric and value <= limit.obstetric_high.value:
         return None
     sources = chart.medicines.sources()
-    if value > limit.high_card.value:
+    above = value > limit.high_card.value or (
+        result.comparator == ">" and value == limit.high_card.value
+    )
+    if above:
         sources += chart.medicines.carriers
     stale = bool({"stale", "undated"} & set(result.problems))
     words = protocol.file.wording
@@ -174,30 +201,48 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     if unread:
         active += f" Not read, and may be magnesium: {record(unread[0].resource, 60)}."
     verify = " Verify the unit." if result.verify_high else ""
+    newer = "newer-unreadable" in result.problems
+    unreadable = f" A newer result could not be read: {unread_words(chart)}." if newer else ""
     if result.acts_as == "toxic":
-        says = f"{words.high.text} {words.toxic.text}{verify}{active}"
+        says = f"{words.high.text} {words.toxic.text}{verify}{active}{unreadable}"
+        doubt = next((p for p in result.problems if p in _TOXIC_DOUBT), None)
+        rule = "toxic" if doubt is None else "toxic-stale"
+        heading = "" if doubt is None else _TOXIC_DOUBT[doubt]
+        if "preliminary" in result.problems and doubt is None:
+            heading = f"preliminary; {protocol.rule('toxic').title}"
         return met(
             protocol,
-            "toxic-stale" if stale else "toxic",
+            rule,
             says,
+            heading=heading,
             labs=("magnesium", "creatinine"),
             evidence=(result.source,),
         )
-    if not sources and not unread and value <= limit.high_card.value:
+    if not sources and not unread and not above:
         return None
     rule = "high-source" if sources and not stale else "high"
+    title = protocol.rule(rule).title
     return met(
         protocol,
         rule,
-        f"{words.high.text}{active}",
+        f"{words.high.text}{active}{unreadable}",
+        heading=f"{title}; a newer result could not be read" if newer else "",
         evidence=(result.source,),
     )
 
 
-def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol) -> Finding | None:
+def _unusable(
+    chart: Chart, result: Magnesium, flags: Flags, stops: Stops, protocol: Protocol
+) -> Finding | None:
     """A result that may not be dosed on: warning when severe or the specimen is in doubt."""
     problems = set(result.problems)
     if not result.low and result.band is not None and "newer-unreadable" not in problems:
+        return None
+    long = protocol.file.limit.long_stale.span
+    old = result.collected is not None and chart.now - result.collected > long
+    if old and "newer-unreadable" not in problems:
+        return None
+    if problems <= _NOT_NOW and _no_news(chart, result, flags, stops):
         return None
     first = PROBLEMS[result.problems[0]]
     says = f"Not dosed on: {first}."
@@ -219,6 +264,29 @@ def _unusable(chart: Chart, result: Magnesium, stops: Stops, protocol: Protocol)
     )
 
 
+def _no_news(chart: Chart, result: Magnesium, flags: Flags, stops: Stops) -> bool:
+    """Already being treated is no news: of a severe level once the next one is on its way (ruling
+    96 (b))."""
+    if not stops.met("H9") or flags.met("symp") or flags.met("life"):
+        return False
+    return result.acts_as != "severe" or level_awaited(chart)
+
+
+def _better(chart: Chart, result: Magnesium, flags: Flags, protocol: Protocol) -> bool:
+    """Mild after a level that was no higher, which magnesium was ordered for: it is no news, or it
+    is getting better (ruling 97)."""
+    before = chart.magnesium.before
+    k = chart.potassium
+    low_k = k is not None and k.below(protocol.file.limit.potassium_low.value)
+    if result.acts_as != "mild" or any(flags.met(f) for f in ("risk", "symp")) or low_k:
+        return False
+    if before is None or not before.low or before.value is None or result.value is None:
+        return False
+    if before.collected is None or result.value < before.value:
+        return False
+    return chart.medicines.ordered_since(before.collected)
+
+
 def _low(
     chart: Chart, result: Magnesium, flags: Flags, stops: Stops, protocol: Protocol
 ) -> Finding | None:
@@ -226,6 +294,13 @@ def _low(
     assert band is not None  # noqa: S101 - usable
     acts_as = band.acts_as
     evidence = (result.source,)
+    unanswered = failing(chart, flags, stops, protocol)
+    if unanswered is not None:
+        return unanswered
+    if _no_news(chart, result, flags, stops):
+        return None
+    if _better(chart, result, flags, protocol):
+        return None
     says = ""
     if flags.met("symp"):
         says = f"With {flags.reason('symp')}."
@@ -266,7 +341,7 @@ def refusal_indicator(
     urgent = flags.met("life") or flags.met("symp")
     if urgent and (not stops.met("H1") or flags.met("torsades")):
         return indicator
-    if stops.met("H9"):
+    if stops.met("H9") and not urgent:
         return "info"
     if stops.met("H1"):
         severe = result.value is not None and result.value <= protocol.severe_high

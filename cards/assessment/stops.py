@@ -70,9 +70,10 @@ def read_stops(
         _high(chart, protocol),
         *_conditions(chart, life, protocol),
         _weight(chart, protocol),
-        *_running(chart, life, protocol),
+        *_running(chart, flags, protocol),
         _result(chart, protocol),
         _ambulatory(chart, flags, protocol),
+        *_allergic(chart),
         *_unknown(chart, life),
         *_unsure(chart, session, life),
     ]
@@ -152,13 +153,24 @@ def _weight(chart: Chart, protocol: Protocol) -> StopFinding:
     return _stop("H8", str(weight.quantity) if light and weight else None, protocol)
 
 
-def _running(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
+def needs_parenteral(chart: Chart, flags: Flags) -> bool:
+    """Severe, ``symp`` or ``life``: oral magnesium is no treatment of it, whenever started or
+    given (ruling 96 (a))."""
+    result = chart.magnesium.result
+    severe = result is not None and result.acts_as == "severe"
+    return severe or flags.met("symp") or flags.met("life")
+
+
+def _running(chart: Chart, flags: Flags, protocol: Protocol) -> list[StopFinding]:
     """H9, a forbidden magnesium, and PRN orders (which only block a second parenteral one)."""
     medicines = chart.medicines
     result = chart.magnesium.result
     collected = result.collected if result else None
-    running = [*medicines.running_parenteral, *medicines.oral_since(collected)]
-    given = medicines.given_since(collected)
+    parenteral, life = needs_parenteral(chart, flags), flags.met("life")
+    running = list(medicines.running_parenteral)
+    if not parenteral:
+        running += medicines.oral_since(collected)
+    given = medicines.given_since(collected, parenteral=parenteral)
     reason = None
     evidence: tuple[str, ...] = ()
     if running:
@@ -178,8 +190,8 @@ def _running(chart: Chart, life: bool, protocol: Protocol) -> list[StopFinding]:
                 "all",
             )
         )
-    as_needed = [o for o in medicines.as_needed() if o.parenteral or o.identity.protocol_order]
-    if as_needed:
+    as_needed = medicines.needed_parenteral
+    if as_needed and not parenteral:
         says = (
             f"a PRN magnesium order exists: use or replace it ({record(as_needed[0].label, 40)})."
         )
@@ -247,6 +259,12 @@ def _result(chart: Chart, protocol: Protocol) -> StopFinding:
     if not result.problems:
         return _stop("H10", None if result.band else "no band", protocol)
     reason = PROBLEMS[result.problems[0]]
+    if "unit-conflict" in result.problems:
+        # A repeat would come the same way (ruling 106).
+        heading = protocol.stop("H10").title
+        says = f"{heading}: {reason}. {protocol.file.wording.unit_check.text}"
+        conflict = Finding("H10", "met", says, heading=heading, evidence=(result.source,))
+        return StopFinding(conflict, protocol.stop("H10").blocks)
     if result.problems[0] == "stale" and result.collected:
         reason += f" ({age(result.collected, chart.now)})"
     return _stop("H10", reason, protocol, result.source)
@@ -255,9 +273,23 @@ def _result(chart: Chart, protocol: Protocol) -> StopFinding:
 def _ambulatory(chart: Chart, flags: Flags, protocol: Protocol) -> StopFinding:
     result = chart.magnesium.result
     severe = result is not None and result.usable and result.acts_as == "severe"
-    urgent = severe or flags.met("symp") or flags.met("life-event")
+    usable = result is not None and result.usable
+    event = flags.met("torsades") or (flags.met("life-event") and not usable)
+    urgent = severe or flags.met("symp") or flags.met("life") or event
     reason = "an outpatient" if chart.ambulatory and urgent else None
     return _stop("H11", reason, protocol)
+
+
+def _allergic(chart: Chart) -> Iterator[StopFinding]:
+    """An allergy to magnesium as such, or to the salt of every infusion (ruling 161)."""
+    for allergy in chart.allergies:
+        if allergy.takes("sulfate", "iv"):
+            label = record(allergy.label, 60)
+            says = f"an allergy to {label} is on file: look at what it was."
+            finding = Finding("allergy", "met", says, heading=f"allergy to {label}",
+                              evidence=(allergy.source,))  # fmt: skip
+            yield StopFinding(finding, "all" if allergy.salt is None else "parenteral")
+            return
 
 
 def _unknown(chart: Chart, life: bool) -> list[StopFinding]:

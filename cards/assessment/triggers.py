@@ -43,6 +43,12 @@ class TriggerContext(Struct, frozen=True, gc=False):
         result = self.chart.magnesium.result
         return result is not None and result.usable and result.acts_as == "severe"
 
+    @property
+    def urgent_potassium(self) -> bool:
+        """So low that even a mild level gets an infusion."""
+        infused = not self.chart.ambulatory and not self.stops.blocks_parenteral
+        return infused and self.flags.met("potassium-urgent")
+
     def replaced(self) -> bool:
         """Magnesium is being replaced: running or given, oral active, or in the session; for a
         severe level oral alone does not count (rulings 55, 84)."""
@@ -89,6 +95,8 @@ def _low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             continue  # the same drug, already named as a diuretic or PPI
         seen.add(rule)
         indicator = context.protocol.rule(rule).indicator_for(result.acts_as)
+        if rule == "N1" and result.acts_as == "mild" and context.urgent_potassium:
+            indicator = "warning"  # ruling 109
         if borderline:
             indicator = "info"
         else:

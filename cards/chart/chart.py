@@ -13,7 +13,8 @@ from itertools import islice
 from msgspec import Struct
 
 from cards import codes
-from cards.chart.conditions import UNTRUE, Conditions, read_conditions
+from cards.chart.allergies import Allergy, read_allergies
+from cards.chart.conditions import Conditions, read_conditions
 from cards.chart.dialysis import read_dialysis, runs_filtration, suspected_dialysis
 from cards.chart.encounter import read_stay
 from cards.chart.kidney import Kidney, Person, read_kidney
@@ -23,7 +24,7 @@ from cards.chart.medicines import Medicines, read_medicines
 from cards.chart.suspected import Suspected
 from cards.chart.unread import unread_conditions, unread_medicines
 from cards.evidence import Evidence, Gap, Unread
-from cards.fhir import read_codes, status_of, words_of
+from cards.fhir import read_codes, words_of
 from cards.fhir.instant import age_span
 from cards.fhir.resource import Resource
 from cards.orders import DraftOrder, Orders
@@ -73,6 +74,8 @@ class Chart(Struct, frozen=True, gc=False):
     pregnant_by_status: bool = False
     creatinine: Lab | None = None
     filtered: bool = False
+    deceased: bool = False
+    allergies: tuple[Allergy, ...] = ()
 
     def gap(self, need: str) -> Gap | None:
         return next((gap for gap in self.gaps if gap.need == need), None)
@@ -126,6 +129,7 @@ def read_chart(
         esrd=conditions.state("esrd") is not None,
         aki_coded=conditions.in_encounter("aki") is not None,
     )
+    allergies = read_allergies(evidence, protocol.formulary)
     corrected, shown_calcium = _calcium(labs, now, age, protocol)
     pregnant, male_note = _pregnancy(evidence, conditions, sex, now)
     by_status = sex != "male" and _pregnancy_status(evidence, now)
@@ -154,7 +158,8 @@ def read_chart(
         conditions=conditions,
         medicines=medicines,
         pregnant=pregnant,
-        intolerance=_intolerance(evidence),
+        intolerance=next((a.label for a in allergies if a.intolerance), None),
+        allergies=allergies,
         labs_ordered=_labs_ordered(evidence),
         fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
         gaps=(*_gaps(evidence), *_lab_gaps(labs, evidence, now, age)),
@@ -169,6 +174,7 @@ def read_chart(
             now, (result.age_creatinine_ambulatory if amb else result.age_creatinine_inpatient).span
         ),
         filtered=runs_filtration(evidence),
+        deceased=_deceased(evidence),
     )
 
 
@@ -198,6 +204,11 @@ def _suspected(conditions: Conditions, sex: str | None) -> tuple[Suspected, ...]
         if not (found.group == "pregnancy" and sex == "male")
         and not (found.group == "heart block" and paced)
     )
+
+
+def _deceased(evidence: Evidence) -> bool:
+    patient = evidence.patient
+    return patient is not None and bool(patient.deceasedBoolean or patient.deceasedDateTime)
 
 
 def _sex(evidence: Evidence) -> str | None:
@@ -300,20 +311,6 @@ def _labs_ordered(evidence: Evidence) -> frozenset[str]:
         for code in read_codes(resource.code)
         for kind in codes.order_concepts(code.system, code.code)
     )
-
-
-def _intolerance(evidence: Evidence) -> str | None:
-    """A confirmed intolerance of oral magnesium (AllergyIntolerance)."""
-    for resource in evidence.of_type("AllergyIntolerance"):
-        clinical = status_of(resource.clinicalStatus, codes.ALLERGY_CLINICAL)
-        verification = status_of(resource.verificationStatus, codes.ALLERGY_VERIFICATION)
-        if clinical in ("inactive", "resolved") or verification in UNTRUE:
-            continue
-        for code in read_codes(resource.code):
-            drug = codes.drug(code.system, code.code)
-            if drug is not None and drug.groups & {"magnesium", "magnesium-laxative"}:
-                return code.display or drug.name
-    return None
 
 
 def _fe_mg(

@@ -20,8 +20,8 @@ _TEXT_EGFR = re.compile(r"([<>]=?) ?(\d{1,3}(?:\.\d{1,3})?) ?(.*)\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))
 _JUST_BELOW = Decimal("0.01")
 _REPORTED, _COMPUTED, _GAULT = ESTIMATES
-# KDIGO: a rise within 48 h, or a ratio to the lowest of 7 days.
-_RISE, _INJURY = timedelta(days=2), timedelta(days=7)
+# KDIGO: a rise within 48 h, or a ratio to the lowest of 7 days; a creatinine climbs by the day.
+_CLIMB, _RISE, _INJURY = timedelta(days=1), timedelta(days=2), timedelta(days=7)
 
 
 class Kidney(Struct, frozen=True, gc=False):
@@ -192,37 +192,44 @@ def _with_injury(
     coded: bool,
     protocol: Protocol,
 ) -> Kidney:
-    """Acute kidney injury: at least R2; R1 when creatinine stays low and the GFR is 60 or more
-    (ruling 32)."""
-    reason = _injury(believed, newest, protocol) if newest else None
-    if reason is None and coded:
-        reason = "acute kidney injury on file"
-    if reason is None or kidney.id not in ("R0", "R1"):
-        return replace(kidney, aki=reason) if reason else kidney
-    start = protocol.renal("R0").start
-    mild = (
-        newest is not None
-        and newest.value < protocol.file.limit.creatinine_low.value
-        and kidney.gfr is not None
-        and start is not None
-        and kidney.gfr >= start
-    )
-    return replace(kidney, id="R1" if mild else "R2", aki=reason)
+    """Acute kidney injury: stage 1, or one that is only coded, is at least R1; stages 2 and 3, and
+    a creatinine that still climbs fast, at least R2 (ruling 107)."""
+    found = _injury(believed, newest, protocol) if newest else None
+    if found is None and coded:
+        found = "R1", "acute kidney injury on file"
+    if found is None:
+        return kidney
+    least, reason = found
+    id_ = least if kidney.id in ("R0", "R1") and kidney.id < least else kidney.id
+    return replace(kidney, id=id_, aki=reason)
 
 
-def _injury(believed: Sequence[Lab], newest: Lab, protocol: Protocol) -> str | None:
+def _injury(believed: Sequence[Lab], newest: Lab, protocol: Protocol) -> tuple[str, str] | None:
+    """(the class it is at least, why), the worst that the creatinines say."""
     limits = protocol.file.limit
 
     def lowest(span: timedelta) -> Decimal | None:
         before = (b.value for b in believed[1:] if newest.collected - b.collected <= span)
         return min(before, default=None)
 
-    two_days, week = lowest(_RISE), lowest(_INJURY)
-    if two_days is not None and newest.value - two_days >= limits.creatinine_rise.value:
-        return f"creatinine up {places(newest.value - two_days, 2)} mg/dL in 48 h"
-    if week is not None and newest.value >= week * limits.creatinine_ratio.value:
-        return f"creatinine {places(newest.value / week, 1)} x the lowest of 7 days"
-    return None
+    day, two_days, week = (lowest(span) for span in (_CLIMB, _RISE, _INJURY))
+    risen = newest.value - two_days if two_days is not None else Decimal(0)
+    in_a_day = newest.value - day if day is not None else Decimal(0)
+    ratio = newest.value / week if week is not None else Decimal(1)
+    since_week = newest.value - week if week is not None else Decimal(0)
+    climb = limits.creatinine_climb.value
+    doubled = ratio >= limits.creatinine_doubled.value
+    by_ratio = f"creatinine {places(ratio, 1)} x the lowest of 7 days"
+    if in_a_day >= climb:
+        return "R2", f"creatinine up {places(in_a_day, 2)} mg/dL in 24 h"
+    if doubled and (newest.value >= limits.creatinine_low.value or since_week >= climb):
+        return "R2", by_ratio
+    rise = limits.creatinine_rise.value
+    if risen >= rise and newest.value >= limits.creatinine_failure.value:
+        return "R2", f"creatinine up {places(risen, 2)} mg/dL in 48 h"
+    if risen >= rise:
+        return "R1", f"creatinine up {places(risen, 2)} mg/dL in 48 h"
+    return ("R1", by_ratio) if ratio >= limits.creatinine_ratio.value else None
 
 
 def _reported(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> Lab | None:

@@ -16,11 +16,14 @@ from msgspec import Struct
 
 from cards.evidence import Evidence
 from cards.fhir import key_of
+from cards.fhir.instant import read_instant
 from cards.fhir.resource import Resource, many
 from cards.orders import DraftOrder, Given, read_given, read_order
+from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
 from cards.units.quantity import SaltMass
 
+_ORDERED = frozenset({"active", "completed", "stopped", "on-hold"})
 COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"})
 
 
@@ -127,6 +130,11 @@ class Medicines:
             if o.as_needed and o.active(self.now, self.one_off) and o.reference not in later
         )
 
+    @property
+    def needed_parenteral(self) -> tuple[DraftOrder, ...]:
+        """Parenteral PRN orders and replacement protocols in force (ruling 111)."""
+        return tuple(o for o in self.as_needed() if o.parenteral or o.identity.protocol_order)
+
     def forbidden(self) -> tuple[DraftOrder, ...]:
         """``doNotPerform`` magnesium that is in force."""
         return tuple(
@@ -145,6 +153,18 @@ class Medicines:
     def carriers(self) -> tuple[DraftOrder, ...]:
         """Fluids and mixtures with magnesium that run (ruling 150): a source, and no order."""
         return tuple(o for o in self._active if o.identity.carrier and not o.as_needed)
+
+    @property
+    def nutrition(self) -> DraftOrder | None:
+        """Parenteral nutrition that runs (ruling 110)."""
+        return next(
+            (
+                o
+                for o in self.carriers
+                if o.identity.carrier is not None and "nutrition" in o.identity.carrier.name
+            ),
+            None,
+        )
 
     def unsure(self, collected: datetime | None) -> tuple[DraftOrder | Given, ...]:
         """What may be magnesium for all that is known, current or since the result: of an order
@@ -181,12 +201,15 @@ class Medicines:
         before = self.oral_before(collected)
         return tuple(o for o in self.running_oral if o not in before)
 
-    def given_since(self, collected: datetime | None) -> tuple[Treatment, ...]:
-        """What counts as magnesium given after the result, the latest last."""
+    def given_since(
+        self, collected: datetime | None, *, parenteral: bool = False
+    ) -> tuple[Treatment, ...]:
+        """What counts as magnesium given after the result, the latest last; ``parenteral`` leaves
+        out what was given by mouth (ruling 96 (a))."""
         found = [
             Treatment(g.reference, g.identity.label, g.moment, begun=True)
             for g in self.magnesium_given
-            if g.begun
+            if g.begun and not (parenteral and self._is_oral(g))
         ]
         if collected is None:
             return tuple(found)
@@ -194,7 +217,7 @@ class Medicines:
         for g in self.magnesium_given:
             oral = self._is_oral(g)
             since = g.moment is not None and g.moment > collected and not g.begun
-            if since and not (oral and oral_goes_on):
+            if since and not (oral and (oral_goes_on or parenteral)):
                 found.append(Treatment(g.reference, g.identity.label, g.moment))
         for o in self.magnesium:
             if o.parenteral and o.start and o.start > collected and self._over(o):
@@ -238,6 +261,31 @@ class Medicines:
         if any(amount is None for amount in amounts):
             return None
         return sum((a for a in amounts if a is not None), Decimal(0)) / 1000
+
+    def ordered_since(self, since: datetime) -> bool:
+        """Whether magnesium was ordered or given after a moment."""
+        return any(
+            o.resource.status in _ORDERED
+            and not o.resource.doNotPerform
+            and o.resource.intent not in NEVER_RUN
+            and (written := read_instant(o.resource.authoredOn)) is not None
+            and written.start > since
+            for o in self.magnesium
+        ) or any(g.moment is not None and g.moment > since for g in self.magnesium_given)
+
+    def due_since(self, since: datetime) -> tuple[DraftOrder, ...]:
+        """Repeating parenteral orders that are completed or ended, of which a dose was due after
+        ``since`` and nobody recorded what was given (ruling 118)."""
+        if self.magnesium_given:
+            return ()
+        return tuple(
+            o
+            for o in self.magnesium
+            if o.parenteral
+            and not o.one_off
+            and self._over(o)
+            and o.due_mg(since, self.now) != Decimal(0)
+        )
 
     def last_infusion_end(self) -> datetime | None:
         """When the newest parenteral magnesium ended."""

@@ -27,7 +27,7 @@ _ABOUT = f"{_OURS} subject patient encounter context"
 _WHEN = "occurrenceDateTime occurrencePeriod occurrenceTiming"
 _DRUG = "medicationCodeableConcept medicationReference medication contained"
 _ELEMENTS: Mapping[str, str] = {
-    "Patient": f"{_OURS} birthDate gender link",
+    "Patient": f"{_OURS} birthDate gender deceasedBoolean deceasedDateTime link",
     "Observation": f"""{_ABOUT} status code contained effectiveDateTime effectiveInstant
         effectivePeriod issued valueQuantity valueString valueCodeableConcept valueInteger
         dataAbsentReason referenceRange specimen note comment component""",
@@ -43,7 +43,7 @@ _ELEMENTS: Mapping[str, str] = {
     "Substance": f"{_OURS} code ingredient contained",
     "Encounter": f"{_OURS} status class period actualPeriod subject patient",
     "Procedure": f"{_ABOUT} {_WHEN} status code performedDateTime performedPeriod",
-    "AllergyIntolerance": f"""{_ABOUT} code clinicalStatus verificationStatus recordedDate
+    "AllergyIntolerance": f"""{_ABOUT} type code clinicalStatus verificationStatus recordedDate
         assertedDate onsetDateTime onsetPeriod""",
     "ServiceRequest": f"{_ABOUT} {_WHEN} status intent code doNotPerform authoredOn",
     "OperationOutcome": f"{_ANY} issue",

@@ -189,6 +189,8 @@ class Resource(Struct, frozen=True, gc=False):
     # Patient
     birthDate: str | None = None
     gender: str | None = None
+    deceasedBoolean: bool | None = None
+    deceasedDateTime: str | None = None
     # Observation, Condition, Procedure, Medication, ServiceRequest, AllergyIntolerance
     code: CodeableConcept | None = None
     valueQuantity: RawQuantity | None = None

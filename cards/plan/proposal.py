@@ -321,7 +321,8 @@ def _labs(
     low = result is not None and (result.low or result.problems)
     if asks and low and assessment.stops.met("H2-unknown"):
         wanted.append("creatinine")
-    if asks and low and assessment.stops.met("H9", "H10"):
+    conflict = result is not None and "unit-conflict" in result.problems
+    if asks and low and not conflict and assessment.stops.met("H9", "H10"):
         wanted.append("magnesium")
     ordered = assessment.orders.labs | assessment.chart.labs_ordered
     labs = [lab for lab in dict.fromkeys(wanted) if lab not in ordered]

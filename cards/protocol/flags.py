@@ -55,6 +55,9 @@ FLAGS: Mapping[str, FlagKind] = MappingProxyType(
             "full oral dose already active",
             "oral magnesium was running before the result, {limit.oral_full_dose} a day or more",
         ),
+        "potassium-urgent": FlagKind(
+            "potassium very low", "potassium below {limit.potassium_urgent}"
+        ),
         "anticoagulant": FlagKind("anticoagulant", "an anticoagulant is active"),
         "platelets-low": FlagKind("low platelets", "platelets below {limit.platelets}"),
         "arrest": FlagKind(

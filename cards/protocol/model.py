@@ -207,6 +207,9 @@ class Limits(Model):
     emergency_spent: Annotated[Limit, LimitKind(_INFUSED, "min")]
     one_off_end: Annotated[Limit, LimitKind(_INFUSED, "h")]
     schedule_rest: Annotated[Limit, LimitKind(_INFUSED, "h")]
+    failing_after: Annotated[Limit, LimitKind(_INFUSED, "h")]
+    after_due: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
+    after_due_reduced: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
     routine_rate: Annotated[Limit, LimitKind(_INFUSED, "g/h")]
     untimed_dose: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
     untimed_bag: Annotated[Limit, LimitKind(_INFUSED, "g", careful="low")]
@@ -220,6 +223,9 @@ class Limits(Model):
     creatinine_rise: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
     creatinine_ratio: Annotated[Limit, LimitKind(_BODY, "1")]
     creatinine_low: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
+    creatinine_doubled: Annotated[Limit, LimitKind(_BODY, "1")]
+    creatinine_failure: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
+    creatinine_climb: Annotated[Limit, LimitKind(_BODY, "mg/dL")]
     recent_dialysis: Annotated[Limit, LimitKind(_BODY, "d")]
     unknown_weight_iv: Annotated[Limit, LimitKind(_BODY, "g", careful="low")]
     weight_floor: Annotated[Limit, LimitKind(_BODY, "kg", careful="high")]
@@ -273,6 +279,9 @@ class Limits(Model):
     refractory_iv_window: Annotated[Limit, LimitKind(_COURSE, "h")]
     refractory_oral_days: Annotated[Limit, LimitKind(_COURSE, "d")]
     maintenance_window: Annotated[Limit, LimitKind(_COURSE, "d")]
+    low_before: Annotated[Limit, LimitKind(_REPEATED, "h")]
+    long_stale: Annotated[Limit, LimitKind(_REPEATED, "d")]
+    once_without_user: Annotated[Limit, LimitKind(_REPEATED, "h")]
     quiet: Annotated[Limit, LimitKind(_REPEATED, "h")]
     accepted_unseen: Annotated[Limit, LimitKind(_REPEATED, "min")]
 
@@ -512,6 +521,10 @@ class Wordings(Model):
     cautions: Wording
     review: Wording
     maintenance: Wording
+    unit_check: Wording
+    failing: Wording
+    too_much: Wording
+    agree_dose: Wording
     pregnancy_limit: Wording
 
 

@@ -52,6 +52,7 @@ RULES: Mapping[str, RuleKind] = MappingProxyType(
         "borderline unit-unknown unit-conflict indeterminate maintenance",
         RuleKind("state", result=True),
     )
+    | _many("failing too-much", RuleKind("state", result=True))
     | _many("stop-warning stop-info", _STOPPED)
     | _many(
         """arrest life-no-level life-level-first unreadable whole-blood other-specimen not-obtained

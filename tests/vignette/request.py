@@ -13,6 +13,7 @@ Clauses stand between ``|``; a word nobody knows is an error. ``SPAN`` is ``24 h
 ``platelets|urine VALUE…`` or ``None``         default; ``None`` is an empty Bundle
 ``hours N``, ``ref (low, high, 'unit')``       change the magnesium before them
 ``age|birthDate|sex VALUE``                    the Patient; ``None`` leaves it out
+``deceased true|false|DATE``                   and whether it died
 ``ambulatory``, ``encounter CODE``             the class; ``encounter none``, ``finished``,
                                                ``began SPAN ago``
 ``condition: name (modifier, …), …``           ``terms.CONDITIONS``, ``icd X``, ``sct X``
@@ -20,7 +21,8 @@ Clauses stand between ``|``; a word nobody knows is an error. ``SPAN`` is ``24 h
 ``given: order, started SPAN ago, ended …``    administrations, ``;`` between them
 ``draft: order, …``, ``selections […]``        ``no draftOrders``, ``selections none``
 ``lab active|lab draft: LOINC``                a ServiceRequest on file, in the session
-``procedure: name (performed SPAN ago)``       dialysis; ``allergy: drug`` an intolerance
+``procedure: name (performed SPAN ago)``       dialysis; ``allergy: drug`` an intolerance,
+``hypersensitivity: drug``                     an allergy
 ``prefetch keys absent, no FHIR server: …``    not obtained; ``prefetch KEY = null|OperationOutcome|
                                                empty``, ``prefetch KEY has a next page``
 =============================================  ===============================================
@@ -189,8 +191,10 @@ def _list(scene: Scene, name: str, text: str) -> None:
             scene.bundles["medications"].append(order)
         elif name == "procedure":
             scene.bundles["procedures"].append(_procedure(item, len(scene.bundles["procedures"])))
-        elif name == "allergy":
-            scene.bundles["allergies"].append(_allergy(item, len(scene.bundles["allergies"])))
+        elif name in ("allergy", "hypersensitivity"):
+            found = scene.bundles["allergies"]
+            kind = "intolerance" if name == "allergy" else "allergy"
+            found.append(_allergy(item, len(found), kind))
         elif name == "lab active":
             scene.bundles["procedures"].append(_lab_order(item, "lab-0", "active"))
         elif name == "lab draft" and scene.drafts is not None:
@@ -223,6 +227,9 @@ def _setting(scene: Scene, word: str, rest: str) -> None:
         scene.encounter = _encounter(rest)
     elif word == "age":
         scene.patient["birthDate"] = f"{NOW.year - int(rest)}-01-15"
+    elif word == "deceased":
+        kind = "Boolean" if rest in ("true", "false") else "DateTime"
+        scene.patient[f"deceased{kind}"] = rest == "true" if kind == "Boolean" else rest
     elif word in ("sex", "birthDate"):
         key = "gender" if word == "sex" else word
         scene.patient.pop(key, None)
@@ -321,7 +328,7 @@ def _procedure(text: str, index: int) -> Resource:
     }
 
 
-def _allergy(text: str, index: int) -> Resource:
+def _allergy(text: str, index: int, kind: str) -> Resource:
     order = medication_request(text, "x", "draft")
     return {
         "resourceType": "AllergyIntolerance",
@@ -332,7 +339,7 @@ def _allergy(text: str, index: int) -> Resource:
         "verificationStatus": _status(
             "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "confirmed"
         ),
-        "type": "intolerance",
+        "type": kind,
         "code": order["medicationCodeableConcept"],
         "patient": {"reference": "Patient/p1"},
     }

@@ -20,7 +20,7 @@ from cards.fhir.resource import (
     name,
     version,
 )
-from cards.protocol import Band, Protocol
+from cards.protocol import LOW, Band, Protocol
 from cards.units.quantity import (
     magnesium_mg_dl,
     magnesium_unit,
@@ -58,7 +58,8 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
         return replace(base, problems=("unit-unknown",))
     values = {magnesium_mg_dl(number, unit) for unit in known}
     if len(values) > 1:
-        return replace(base, problems=("unit-conflict",))
+        readings = tuple(quantise(v, protocol.file.result.quantise.value) for v in sorted(values))
+        return replace(base, problems=("unit-conflict",), readings=readings)
     range_ = _normal_range(resource)
     middle, low, foreign = _range_mg_dl(range_, known[0])
     result_file = protocol.file.result
@@ -72,8 +73,12 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
     mass = known[0] in ("mg/dL", "mg/L")
     contradicts = (property_ == "mass" and not mass) or (property_ == "molar" and mass)
     if foreign or (middle is not None and not within) or (contradicts and not corroborated):
-        return replace(base, problems=("unit-conflict",))
+        meant = _meant(range_, property_ if contradicts else None, protocol)
+        readings = _readings(number, known[0], meant, protocol)
+        return replace(base, problems=("unit-conflict",), readings=readings)
     value = quantise(magnesium_mg_dl(number, known[0]), result_file.quantise.value)
+    if low is not None:
+        low = quantise(low, result_file.quantise.value)  # compared like a value (ruling 127)
     band = _band(value, base.comparator, protocol)
     one_sided = low is not None and middle is None
     if (
@@ -91,6 +96,38 @@ def measure(candidate: Candidate, protocol: Protocol) -> Magnesium:
         verify_high=value > result_file.verify_above.value,
         problems=_bound_problems(value, base.comparator, band, protocol),
     )
+
+
+_MOLAR, _MASS = ("mmol/L", "meq/L"), ("mg/dL",)
+
+
+def _meant(
+    range_: ReferenceRange | None, property_: str | None, protocol: Protocol
+) -> tuple[str, ...]:
+    """The units that the range, else the code, would mean."""
+    limits = protocol.file.result
+    found = []
+    for unit in (*_MASS, *_MOLAR) if range_ is not None else ():
+        middle, _, foreign = _range_mg_dl(range_, unit)
+        inside = (
+            middle is not None
+            and limits.range_middle_low.value <= middle <= limits.range_middle_high.value
+        )
+        if inside and not foreign:
+            found.append(unit)
+    if not found and property_ is not None:
+        found += _MASS if property_ == "mass" else _MOLAR
+    return tuple(found)
+
+
+def _readings(
+    number: Decimal, stated: str, meant: tuple[str, ...], protocol: Protocol
+) -> tuple[Decimal, ...]:
+    """mg/dL by the unit that is stated and by those that may be meant; none when nobody can tell
+    what is meant."""
+    units = dict.fromkeys((stated, *meant)) if meant else ()
+    step = protocol.file.result.quantise.value
+    return tuple(quantise(magnesium_mg_dl(number, unit), step) for unit in units)
 
 
 def _code(resource: Resource) -> str:
@@ -144,7 +181,9 @@ def _band(value: Decimal, comparator: str | None, protocol: Protocol) -> Band | 
         above = value + _JUST_ABOVE if comparator == ">" else value
         if value >= protocol.normal_high:
             above = max(above, protocol.normal_high + _JUST_ABOVE)
-        return protocol.band_of(above)
+        band = protocol.band_of(above)
+        # A bound below says nothing of how high it is (ruling 126).
+        return None if band is not None and band.acts_as in LOW else band
     return protocol.band_of(value) if comparator is None else None
 
 

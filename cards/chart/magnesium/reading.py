@@ -12,7 +12,7 @@ from cards.chart.labs import Laboratory, collected_at
 from cards.chart.magnesium.candidate import IGNORED, Candidate, newest_first, unread
 from cards.chart.magnesium.judge import guard_edta, judge
 from cards.chart.magnesium.measure import measure
-from cards.chart.magnesium.result import MagnesiumReading, UnreadResult
+from cards.chart.magnesium.result import Magnesium, MagnesiumReading, UnreadResult
 from cards.evidence import Evidence, Unread
 from cards.fhir.resource import name
 from cards.protocol import Protocol
@@ -49,6 +49,34 @@ def read_magnesium(
         tuple(future),
         name(whole[0]) if whole and not candidates else None,
         evidence.other_specimens,
+        result is not None and _drawn_since(evidence, result.collected),
+        _before(deciding, candidates, evidence, protocol) if deciding is not None else None,
+    )
+
+
+def _before(
+    deciding: Candidate, candidates: list[Candidate], evidence: Evidence, protocol: Protocol
+) -> Magnesium | None:
+    """The last usable result of the days before the deciding one (ruling 97)."""
+    if deciding.collected is None:
+        return None
+    oldest = deciding.collected - protocol.file.limit.low_before.span
+    for candidate in candidates[candidates.index(deciding) + 1 :]:
+        if not candidate.read or candidate.collected is None or candidate.collected < oldest:
+            continue
+        found = judge(measure(candidate, protocol), candidate, evidence, False, oldest)
+        if found.usable:
+            return found
+    return None
+
+
+def _drawn_since(evidence: Evidence, collected: datetime | None) -> bool:
+    """Whether a magnesium is registered that was drawn after the deciding one."""
+    return any(
+        resource.status == "registered"
+        and (drawn := collected_at(resource)) is not None
+        and (collected is None or drawn.start > collected)
+        for resource in evidence.lab("magnesium")
     )
 
 

@@ -54,7 +54,8 @@ class Magnesium(Struct, frozen=True, gc=False):
 
     ``reported`` and ``unit`` as the laboratory sent them; ``value`` in mg/dL, quantised (None
     when the unit is unknown or contradicted); ``problems`` are keys of PROBLEMS, worst first:
-    empty means the value may be dosed on.
+    empty means the value may be dosed on. ``readings`` in mg/dL by each unit that a conflict leaves
+    open; empty when that cannot be told.
     """
 
     reported: str
@@ -72,6 +73,7 @@ class Magnesium(Struct, frozen=True, gc=False):
     declared: bool = False
     verify_high: bool = False
     assumed_utc: bool = False
+    readings: tuple[Decimal, ...] = ()
 
     @property
     def acts_as(self) -> str | None:
@@ -112,10 +114,14 @@ class UnreadResult(Struct, frozen=True, gc=False):
 
 
 class MagnesiumReading(Struct, frozen=True, gc=False):
-    """The deciding result, and what else was met while looking for it."""
+    """The deciding result, and what else was met while looking for it; ``drawn_since`` whether
+    the laboratory has a newer one that is not there yet; ``before`` the last one before it that
+    could be dosed on, of the days that matter."""
 
     result: Magnesium | None
     unreadable: tuple[UnreadResult, ...] = ()
     future: tuple[str, ...] = ()
     whole_blood: str | None = None
     other_specimens: tuple[OtherSpecimen, ...] = ()
+    drawn_since: bool = False
+    before: Magnesium | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from cards.assessment import Assessment, Finding, read_patient
+from cards.assessment import Assessment, Finding, needs_parenteral, read_patient
 from cards.phrase import listed, moment, record
 from cards.plan.proposal import Step
 from cards.plan.words.line import Line
@@ -107,6 +107,24 @@ def situation(
         and assessment.patient_view
     ):
         lines.append(Line("Enteral and parenteral routes are both out: refer."))
+    needed = chart.medicines.needed_parenteral
+    if needed and low and not assessment.stops.met("PRN"):
+        # It is no treatment until somebody gives it (ruling 111).
+        name = record(needed[0].label, 40)
+        lines.append(Line(f"{name}: a PRN or protocol order is active: was it given?"))
+    collected = chart.magnesium.result.collected if chart.magnesium.result else None
+    due = chart.medicines.due_since(collected) if collected is not None and low else ()
+    if due:
+        text = f"{record(due[0].label, 40)}, ordered and over: a dose was due since the result and "
+        lines.append(Line(f"{text}none is recorded: check the administration record first."))
+    taken = [a for a in chart.allergies if not assessment.stops.met("allergy")]
+    if taken and low:
+        kind = "intolerance of" if taken[0].intolerance else "allergy to"
+        lines.append(Line(f"On file: {kind} {record(taken[0].label, 60)}."))
+    nutrition = chart.medicines.nutrition
+    if nutrition is not None and low and not assessment.stops.blocks_all:
+        text = f"{record(nutrition.label, 40)} runs and may hold magnesium: ask for it there."
+        lines.append(Line(text))
     for coming in chart.medicines.coming:
         text = f"{record(coming.order.label, 40)} is ordered and does not run now"
         lines.append(Line(f"{text}: it starts {moment(coming.due, chart.now)}."))
@@ -118,16 +136,24 @@ def situation(
     running = chart.medicines.oral_before(result.collected if result else None)
     if running and result is not None and result.low and (treating or assessment.patient_view):
         text = f"Running: {record(running[0].label, 40)}; the level stayed low on it."
-        if any(step.offer.route == "po" for step in steps):
+        if chart.kidney.id in ("R3", "R4"):
+            # Neither more nor less is safe to say here (ruling 108).
+            text = f"Running: {record(running[0].label, 40)}: low on it: "
+            text += "agree dose and next level with nephrology."
+        elif any(step.offer.route == "po" for step in steps):
             text += " The new oral order replaces it: stop it."
         elif flags.met("oral-full-dose"):
             text += " Full oral dose: ask about adherence, diarrhoea, PPI; parenteral review."
         lines.append(Line(text))
+    since = chart.medicines.oral_since(result.collected if result else None)
+    if since and not assessment.stops.met("H9") and result is not None and result.low:
+        # Of a severe level oral magnesium is no treatment, and is named (ruling 96 (a)).
+        lines.append(Line(f"Running by mouth: {record(since[0].label, 40)}.", keep=1))
     if flags.met("drafted-risk") and treating:
         lines.append(
             Line(f"With the drafted {flags.reason('drafted-risk')}: cardiac risk.", keep=2)
         )
-    if not chart.setting_known and treating:
+    if not chart.setting_known and treating and needs_parenteral(chart, flags):
         lines.append(
             Line(
                 "Setting unknown: if this is an outpatient, same-day emergency evaluation instead "
