@@ -266,6 +266,7 @@ CONDITIONS = [
     (CM, "O14.22", "preeclampsia pregnancy"),  # HELLP, in every trimester
     (SCT, "15938005", "preeclampsia pregnancy"),
     (SCT, "303063000", "preeclampsia"),  # after delivery
+    (CM, "O60.02", "pregnancy preterm-labour"),
     (CM, "J45.52", "severe-asthma"),
     (SCT, "708090002", "severe-asthma"),
     (CM, "K56.7", "ileus"),
