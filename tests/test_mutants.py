@@ -34,9 +34,9 @@ def test_the_record_names_what_there_is() -> None:
     known = {row.id for row in all_rows()} | {"parser", "columns", "cells", "random"}
     assert {fault.name for fault in FAULTS} - set(CAUGHT) == set(), "make it: --record"
     assert set(CAUGHT) - {fault.name for fault in FAULTS} == set()
-    shapes = {name for name in CAUGHT.values() if name.startswith(SHAPES)}
-    assert set(CAUGHT.values()) - shapes <= known
-    for name in shapes:
+    tests = {name for name in CAUGHT.values() if name.startswith(SHAPES)}
+    assert set(CAUGHT.values()) - tests <= known
+    for name in tests:
         path, _, test = name.partition("::")
         assert f"def {test.partition('[')[0]}(" in (ROOT / path).read_text(encoding="utf-8")
 

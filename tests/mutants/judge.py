@@ -28,18 +28,21 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CARDS = ROOT / "cards"
 # A part of the sweep that runs in a second or two.
 COLUMN_STEP, CELL_STEP, RANDOM = 311, 401, 500
-# Requests as records write them, what the words of the vignettes cannot say.
-SHAPES = "tests/shapes"
+# What the words of the vignettes cannot say: requests as records write them.
+SHAPES = (
+    "tests/shapes",
+    *(f"tests/test_{room}.py" for room in ("identity", "timing", "evidence", "orders")),
+)
 RECORD = Path(__file__).with_name("caught.toml")
 CAUGHT: dict[str, str] = tomllib.loads(RECORD.read_text(encoding="utf-8"))
 """What caught each fault when it was last recorded (`python -m tests.mutants --record`): the id of
-a vignette, a test of the shapes, `parser`, or a run of the invariants. It is tried first; what it
-misses is looked for everywhere, so that a record out of date costs time and hides nothing."""
+a vignette or a test, `parser`, or a run of the invariants. It is tried first; what it misses is
+looked for everywhere, so that a record out of date costs time and hides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What caught a fault (``parser``, ``vignette``, ``invariant``, ``shape``), what it said, and
+    """What caught a fault (``parser``, ``vignette``, ``invariant``, ``test``), what it said, and
     its name in the record; "" for nothing."""
 
     by: str
@@ -85,7 +88,7 @@ def judge(skip: str, first: str) -> Verdict:
     runs = _invariants()
     if first in runs and (found := _by_invariant(first, runs[first])).caught:
         return found
-    if first.startswith(SHAPES) and (found := _by_shape(first)).caught:
+    if first.startswith(SHAPES) and (found := _by_test(first)).caught:
         return found
     if skip != "vignette":
         from tests.vignette import all_rows
@@ -96,7 +99,7 @@ def judge(skip: str, first: str) -> Verdict:
     for name, run in runs.items():
         if (found := _by_invariant(name, run)).caught:
             return found
-    return _by_shape(SHAPES) if skip != "vignette" else Verdict("", "", "")
+    return _by_test(*SHAPES) if skip != "vignette" else Verdict("", "", "")
 
 
 class _Failed:
@@ -111,17 +114,18 @@ class _Failed:
             self.what = str(report.longrepr).strip().splitlines()[-1]
 
 
-def _by_shape(chosen: str) -> Verdict:
-    """Pytest over the tests of the shapes, or one of them, on the ``cards`` that is imported."""
+def _by_test(*chosen: str) -> Verdict:
+    """Pytest over files of tests, or one test, on the ``cards`` that is imported."""
     import pytest
 
     failed = _Failed()
     words = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
     configuration = ["-c", str(ROOT / "pyproject.toml")]
     with contextlib.redirect_stdout(sys.stderr):
-        said = pytest.main([*words, *configuration, str(ROOT / chosen)], plugins=[failed])
+        paths = [str(ROOT / one) for one in chosen]
+        said = pytest.main([*words, *configuration, *paths], plugins=[failed])
     if failed.test:
-        return Verdict("shape", f"{failed.test}: {failed.what}", failed.test)
+        return Verdict("test", f"{failed.test}: {failed.what}", failed.test)
     if chosen == SHAPES and said != pytest.ExitCode.OK:
         raise RuntimeError(f"pytest ended with {said}")
     return Verdict("", "", "")
