@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from cards.evidence import Unrecognised
+from cards.evidence import Unrecognised, has_code_shape
 from cards.handbook import template
 from cards.protocol import parse_protocol
 from service.cli.cli import main
@@ -30,6 +32,7 @@ from service.observe import metrics
 from service.server.upkeep import prune
 from service.store import Store, StoreDown, open_store
 from service.store.tables import unrecognised
+from tests import databases
 from tests.html import Html
 from tests.test_memory import CLINIC, Instance
 from tests.test_pages import PASSWORD, basic
@@ -48,11 +51,15 @@ def one(tmp_path: Path) -> Iterator[Instance]:
     instance.close()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/noted.db")
-    yield opened
-    opened.engine.dispose()
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path}/noted.db"
+        if request.param == "postgres":
+            url = stack.enter_context(databases.postgres())
+        opened = open_store(url)
+        yield opened
+        opened.engine.dispose()
 
 
 def local(patient: str = "p1", code: str = "MG-S", text: str = "Mg Serum", **more: Any) -> Json:
@@ -175,6 +182,32 @@ def test_it_is_pruned_with_the_rest(store: Store) -> None:
     note(store, Unrecognised("unit", unit="mval"), "a", at=1)
     assert prune(store, NOW)["unrecognised"] == 1
     assert not kept(store)
+
+
+def test_two_that_count_the_same_at_once_lose_nothing(store: Store) -> None:
+    """Two processes meet a new code in the same moment; each tries again as the writer does."""
+    what = Unrecognised("result", "urn:x", "A")
+
+    def count(patient: str) -> None:
+        for left in reversed(range(5)):
+            try:
+                return note(store, what, patient)
+            except StoreDown:
+                if not left:
+                    raise
+                time.sleep(0.05)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(count, "abcd"))
+    (row,) = read_unrecognised(store)
+    assert (row.calls, row.patients) == (4, 4)
+
+
+def test_the_worst_text_costs_no_time() -> None:
+    worst = ("a" * 100_000, "a " * 50_000, "http://" + "a" * 100_000, "urn:" * 25_000)
+    started = time.perf_counter()
+    assert not any(has_code_shape(text) for text in worst)
+    assert time.perf_counter() - started < 0.02
 
 
 # --- the way there -------------------------------------------------------------------------------
