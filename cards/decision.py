@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from cards.assessment import Assessment, Finding, assess
 from cards.card import Response, render
@@ -19,8 +20,7 @@ from cards.quiet import Answered, hush
 from cards.trace import Stage, Trace, trace
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True, gc=False):
     """Chart, assessment and plan of one call; the findings shown and those hushed."""
 
     evidence: Evidence

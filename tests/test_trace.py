@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from cards import Decision, needs_patient
 from cards.assessment import Offer

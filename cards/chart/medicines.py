@@ -7,7 +7,6 @@ the stops, the cap and the checks alike (protocol section 5; rulings 13, 71, 75,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -44,8 +43,7 @@ class Coming(Struct, frozen=True, gc=False):
     due: datetime
 
 
-@dataclass(frozen=True)  # no slots: every rule asks the same few questions
-class Medicines:
+class Medicines(Struct, frozen=True, dict=True):
     """Orders and administrations; ``one_off`` is how long a one-off parenteral order lasts,
     ``rest`` how far apart the doses of a schedule are that does not run between them;
     ``ended`` the orders that a draft of this call ends."""

@@ -8,10 +8,12 @@ The ingredients of `cards/codes/codes.toml` [drug]; the RxNorm products of `card
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib import resources
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.codes.systems import (
     ASK,
@@ -68,8 +70,7 @@ CARRIERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Drug:
+class Drug(Struct, frozen=True, gc=False):
     """A drug as one order names it.
 
     `name` is the ingredient in lower case ("magnesium oxide"); a combination joins its known

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.codes.drugs import BY_KEY, Drug, international
 from cards.codes.tables import TABLES
@@ -38,8 +40,7 @@ def fold(text: str) -> str:
     return "".join(part for part in parts if not unicodedata.combining(part))
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, gc=False):
     """The drugs that a text names; ``possible``: magnesium may be meant, and no list says so."""
 
     drugs: tuple[Drug, ...] = ()

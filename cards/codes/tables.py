@@ -7,11 +7,12 @@ mistyped one stops the program. All lookups are of dictionaries; none raises on 
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from cards.codes.systems import (
     ICD10,
@@ -41,8 +42,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(TABLES["sources"])
 NOT_DETECTED: tuple[str, ...] = tuple(TABLES["not_detected"])
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """One code's display, the key of its source in `SOURCES`, and a LOINC code's property."""
 
     display: str
@@ -56,8 +56,7 @@ class Entry:
             raise ValueError(f"{self.display!r} has property {self.property!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class CodeSet:
+class CodeSet(Struct, frozen=True, gc=False):
     """The codes of one concept in one system.
 
     `name` is the table of codes.toml ("lab.magnesium", "condition.arrest.icd10cm"), `codes` maps

@@ -6,8 +6,9 @@ All patterns read text folded by `named.fold`, of at most `named.READ` character
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from cards.codes.drugs import Drug, Form
 

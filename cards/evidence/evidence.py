@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from cards import codes
 from cards.evidence.known import at, known_since
 from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE
@@ -33,8 +35,7 @@ from cards.fhir.version import as_r4
 
 
 # Where a name, which is a prefetch key, is no word.
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True, gc=False):
     """A need that was not obtained, and why, in words a clinician can read."""
 
     need: str
@@ -58,8 +59,7 @@ class Unread:
     source: Resource | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(Struct, frozen=True, gc=False):
     """A resource that is not used: another patient's, or of unknown meaning."""
 
     resource: str

@@ -25,9 +25,9 @@ amended one was issued.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cards import codes
@@ -48,8 +48,7 @@ _ENDED_STATE = frozenset({"inactive", "remission", "resolved"})
 _UNTRUE = frozenset({"entered-in-error", "not-done", "cancelled"})
 
 
-@dataclass(frozen=True, slots=True)
-class Spell:
+class Spell(Struct, frozen=True, gc=False):
     """``resource`` is how it stood from ``since`` until just before ``until`` (None: to now)."""
 
     since: datetime

@@ -7,14 +7,14 @@ replay filter derive.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from cards import codes
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True, gc=False):
     """One thing the logic reads.
 
     ``labs`` are the lab concepts of an Observation need; ``query`` is the rest of the search;

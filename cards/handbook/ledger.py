@@ -9,10 +9,11 @@ each entry away and expects a vignette to fail.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Literal, get_args
+
+from msgspec import Struct
 
 Verdict = Literal["adopted", "corrected", "optional", "rejected"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -39,8 +40,7 @@ TOPICS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True, gc=False):
     """One statement of an article: ``S0-01`` is the first of seed 0.
 
     ``entries`` and ``vignettes`` are empty for what is optional or rejected.

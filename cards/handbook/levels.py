@@ -7,9 +7,10 @@ it: the first row that holds decides, and what setting, cap or stop forbids is l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
+
+from msgspec import Struct
 
 from cards.handbook.rows import Dose
 from cards.handbook.spoken import dose, only, recheck
@@ -30,8 +31,7 @@ from cards.protocol.regimens import (
 WEIGHT = Decimal(70)
 
 
-@dataclass(frozen=True, slots=True)
-class Gets:
+class Gets(Struct, frozen=True, gc=False):
     """What a renal class gets: options with their recheck, or none and ``says``, why.
 
     ``rows`` are the numbers of the regimen rows that decide; ``recheck`` is the starred option's.
@@ -43,8 +43,7 @@ class Gets:
     rows: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PatientKind:
+class PatientKind(Struct, frozen=True, gc=False):
     """A kind of patient at one band: ``flags`` met, ``weight`` where rows ask for one."""
 
     band: Band
@@ -53,8 +52,7 @@ class PatientKind:
     cells: tuple[Gets, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(Struct, frozen=True, gc=False):
     """The lines of one setting; ``columns`` are renal classes that get the same at every line."""
 
     setting: Setting

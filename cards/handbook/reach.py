@@ -4,9 +4,10 @@ patient reaches."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, product
+
+from msgspec import Struct
 
 from cards.protocol.flags import LIFE, SYMPTOMS, URGENT
 from cards.protocol.model import LOW, ProtocolFile, When
@@ -16,8 +17,7 @@ from cards.protocol.regimens import Patient, Room, cap, fits, fitting, goes_on, 
 _EXCLUSIVE = (frozenset({"oral-first-step", "oral-full-dose"}),)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True, gc=False):
     """Which rows decide for some patient, and which of their options are then offered.
 
     ``rows`` are row numbers, ``options`` (row, option) numbers; ``answered`` the bands at which
@@ -29,8 +29,7 @@ class Reach:
     answered: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True, gc=False):
     """A row that decides for a kind of patient if his flags say so; ``options`` are those open
     to him, with their numbers. Flags are looked at last: there are hundreds of sets of them."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 # ``name`` heads its row; ``sources`` and ``statements`` are keys, a line each, that lead to
 # another place of the page.
 Kind = Literal["name", "text", "number", "dose", "indicator", "sources", "statements", "why"]
 
 
-@dataclass(frozen=True, slots=True)
-class Dose:
+class Dose(Struct, frozen=True, gc=False):
     """One option as it is offered: ``magnesium sulfate 2 g IV over 20 min``.
 
     ``amounts`` are of magnesium, and the rate; ``only`` is its own condition, "" for none;
@@ -32,22 +32,19 @@ class Dose:
 Cell = tuple[str | Dose, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True, gc=False):
     name: str
     kind: Kind = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True, gc=False):
     """``cells`` hold lines, a cell for each column of the table."""
 
     anchor: str
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True, gc=False):
     """``title`` is "" for the only table of a section; ``grouped`` rows with the same first cell
     belong together."""
 

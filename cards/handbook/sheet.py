@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cards import codes
 from cards.handbook import tables
@@ -16,8 +18,7 @@ from cards.handbook.rows import Row, Table
 from cards.protocol.parse import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True, gc=False):
     """``says`` are paragraphs above the tables, ``items`` a list below them."""
 
     anchor: str
@@ -27,8 +28,7 @@ class Section:
     items: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True, gc=False):
     """A protocol in words; every row has an anchor of its own."""
 
     protocol: Protocol

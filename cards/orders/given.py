@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+
+from msgspec import Struct
 
 from cards.codes import SHIPPED, Formulary
 from cards.fhir.instant import read_instant
@@ -18,8 +19,9 @@ from cards.orders.premix import strength_of
 BEGUN = frozenset({"in-progress", "on-hold"})
 
 
-@dataclass(frozen=True)  # no slots: what a rule looks at is read then, and kept
-class Given:
+class Given(
+    Struct, frozen=True, dict=True
+):  # no slots: what a rule looks at is read then, and kept
     """An administration: what, how much (mg of salt), when it started and ended."""
 
     resource: Resource

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 
+from msgspec import Struct
+
 from cards.codes import SHIPPED, Drug, Formulary, Lists, united
 from cards.fhir import Code, Target, read_codes, read_reference, words_of
 from cards.fhir.resource import (
@@ -143,8 +145,7 @@ def _usual(text: str, stated: tuple[Coding, ...], formulary: Formulary) -> Ident
     return _gathered(Resource(medicationCodeableConcept=concept), {}, formulary)
 
 
-@dataclass(frozen=True, slots=True)
-class _Concept:
+class _Concept(Struct, frozen=True, gc=False):
     """What one concept says: drugs by code, drugs by name, and whether it tells anything."""
 
     coded: tuple[Drug, ...]

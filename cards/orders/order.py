@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+
+from msgspec import Struct
 
 from cards.codes import SHIPPED, Drug, Formulary
 from cards.fhir.instant import read_instant
@@ -24,8 +25,9 @@ _REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})
 NEVER_RUN = frozenset({"plan", "proposal", "option"})
 
 
-@dataclass(frozen=True)  # no slots: what a rule looks at is read then, and kept
-class DraftOrder:
+class DraftOrder(
+    Struct, frozen=True, dict=True
+):  # no slots: what a rule looks at is read then, and kept
     """A drafted or active MedicationRequest.
 
     ``raw`` is the draft as received (empty for an active order); ``unreadable`` why it cannot be

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
+from msgspec import Struct
 
 from cards import codes
 from cards.codes import SHIPPED, Formulary
@@ -30,8 +30,7 @@ TRIGGER_GROUPS = frozenset(
 ENDED = frozenset({"stopped", "cancelled", "completed", "entered-in-error", "ended"})
 
 
-@dataclass(frozen=True, slots=True)
-class Drafted:
+class Drafted(Struct, frozen=True, gc=False):
     """One draft: as received, as read, and why it cannot be judged (None when it can)."""
 
     raw: bytes
@@ -39,8 +38,9 @@ class Drafted:
     problem: str | None
 
 
-@dataclass(frozen=True)  # no slots: the drafts are decoded once, when somebody asks
-class Orders:
+class Orders(
+    Struct, frozen=True, dict=True
+):  # no slots: the drafts are decoded once, when somebody asks
     """What the clinician is doing: the hook's context without the patient.
 
     ``drafts`` are the resources of ``context.draftOrders`` as received (raw JSON, so that an

@@ -20,8 +20,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 Raw = dict[str, Any]
 Key = str | int
@@ -30,8 +31,7 @@ ROWS = {"renal": "id", "regimen": "id", "interaction": "drug"}
 WHOLE = ("band", "followup", "drug_list", "drug", "relaxed")
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(Struct, frozen=True, gc=False):
     """The tables of a file, laid over those it builds on.
 
     ``origins`` holds, for each inherited entry ``(table, name or row)``, the file it stands in

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from importlib import resources
 from types import MappingProxyType
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from cards.codes import Formulary, system_of
@@ -40,8 +40,7 @@ class ProtocolError(Exception):
         self.lines = tuple(lines)
 
 
-@dataclass(frozen=True)
-class Protocol:
+class Protocol(Struct, frozen=True, dict=True):
     """A protocol as the core uses it: the parsed file, its hash, and a few derived limits."""
 
     file: ProtocolFile

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec import Struct
 
 from cards.chart import Chart
 from cards.chart.labs import collected_at
@@ -16,8 +17,7 @@ from cards.units.quantity import magnesium_mg_dl, magnesium_unit, plain, read_nu
 _COUNTED = frozenset({"final", "amended", "corrected", "preliminary"})
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True, gc=False):
     """A result: ``value`` in mg/dL, ``shown`` as reported; ``decides`` when it is the one that
     the rules speak of."""
 
@@ -28,8 +28,7 @@ class Point:
     decides: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Treated:
+class Treated(Struct, frozen=True, gc=False):
     """Magnesium that was given (``ordered`` False), or an order of it that is on file.
 
     ``end`` None where it is open or was a moment.
@@ -44,8 +43,7 @@ class Treated:
     ordered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True, gc=False):
     """Points and treatments, oldest first; ``left_out`` counts results without a number, a known
     unit or a time."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct, structs
 
 from cards.chart import Chart, Lab
 from cards.evidence import Evidence, title_of
@@ -14,8 +15,7 @@ from cards.units.quantity import places, plain
 _LONGEST = 90  # FHIR allows 64 characters of id, beside the type
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True, gc=False):
     """``value`` in ``unit`` as the rules read it; ``when`` it was collected and ``age`` in words;
     ``note`` what the rules make of it; ``sources`` the resources it comes from."""
 
@@ -30,7 +30,7 @@ class Fact:
     def __post_init__(self) -> None:
         # Ids are the record's: a line of a page or terminal holds no 10 kB, and nothing that
         # turns the direction of writing.
-        object.__setattr__(self, "sources", named(self.sources))
+        structs.force_setattr(self, "sources", named(self.sources))
 
     @property
     def line(self) -> str:
@@ -46,8 +46,7 @@ def named(references: Iterable[str]) -> tuple[str, ...]:
     return tuple(bare(reference, _LONGEST) for reference in references)
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True, gc=False):
     """What was not read: a need in people's words, or a resource; and the reason."""
 
     what: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct, structs
 
 from cards.assessment import Assessment, Finding, Offer
 from cards.evidence import Evidence
@@ -16,8 +17,7 @@ from cards.trace.fact import Fact, Missing, named, read_facts, read_missing
 from cards.units.quantity import places
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True, gc=False):
     """One question the protocol asked, and its answer.
 
     ``status`` is "met", "not met" or "unknown"; ``says`` the reason (Markdown, record text
@@ -36,7 +36,7 @@ class Judged:
     hushed: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "evidence", named(self.evidence))
+        structs.force_setattr(self, "evidence", named(self.evidence))
 
     @property
     def line(self) -> str:
@@ -45,8 +45,7 @@ class Judged:
         return f"{self.status}: {self.rule}: {self.says}{cited}{effect}"
 
 
-@dataclass(frozen=True, slots=True)
-class Limit24h:
+class Limit24h(Struct, frozen=True, gc=False):
     """The 24 h limit of parenteral magnesium, in grams; ``given`` None when an amount that was
     given cannot be read: then nothing is left. ``why`` says where the limit comes from."""
 
@@ -61,8 +60,7 @@ class Limit24h:
         return f"24 h limit {places(self.limit, 2)} g, left {places(self.left, 2)} g"
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True, gc=False):
     """A regimen that is open to the patient now, with its arithmetic."""
 
     regimen: str
@@ -78,8 +76,7 @@ class Open:
         return f"{star}{self.regimen}: {doses}; {self.why} [{', '.join(self.sources)}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(Struct, frozen=True, gc=False):
     """One suggestion of the card: what it says, its drugs with their arithmetic, how many grams
     of the 24 h limit remain after it (None when nothing parenteral is in it)."""
 
@@ -94,16 +91,14 @@ class Proposed:
         return f"{star}{self.label}"
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True, gc=False):
     """One stage of a decision in words: a title and its lines."""
 
     title: str
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True, gc=False):
     """Every stage of one decision, in the order they are taken.
 
     ``findings`` are those shown, worst first, then those hushed; ``summary`` is the card's, None

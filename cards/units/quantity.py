@@ -7,7 +7,6 @@ magnesium oxide is the error that started this file. Arithmetic: protocol.md "Ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -42,15 +41,13 @@ class Quantity(Struct, frozen=True, gc=False):
         return f"{self.comparator or ''}{places(self.value, 3)} {self.unit}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class ElementalMass:
+class ElementalMass(Struct, frozen=True, gc=False):
     """Milligrams of magnesium itself."""
 
     mg: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class SaltMass:
+class SaltMass(Struct, frozen=True, gc=False):
     """Milligrams of a magnesium salt: ``sulfate`` (heptahydrate) or ``oxide``."""
 
     mg: Decimal
