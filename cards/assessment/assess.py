@@ -13,7 +13,12 @@ from cards.assessment.flags import Flags, read_flags
 from cards.assessment.offers import Cap, Offer, read_cap, read_infusion_offers, read_offers
 from cards.assessment.state import maintenance_due, read_state
 from cards.assessment.stops import Stops, read_stops
-from cards.assessment.triggers import TriggerContext, check_signing, check_triggers
+from cards.assessment.triggers import (
+    TriggerContext,
+    check_signing,
+    check_triggers,
+    waits_for_a_nurse,
+)
 from cards.chart import Chart
 from cards.orders import DraftOrder, Orders, selected
 from cards.protocol import Protocol
@@ -74,7 +79,9 @@ def assess(
         if wanted and result is not None and result.low
         else ()
     )
-    offers, infusion = _unstarred(offers, chart), _unstarred(infusion, chart)
+    waiting = waits_for_a_nurse(drafts) is not None and not flags.met("life")
+    if chart.suspected or waiting:
+        offers, infusion = _unstarred(offers), _unstarred(infusion)
     refractory = _refractory(chart, protocol)
     findings = _findings(
         chart, orders, drafts, judged, flags, stops, offers, infusion, refractory, protocol
@@ -93,10 +100,9 @@ def assess(
     )
 
 
-def _unstarred(offers: tuple[Offer, ...], chart: Chart) -> tuple[Offer, ...]:
-    """No infusion is recommended where words on file name a stop without a code."""
-    if not chart.suspected:
-        return offers
+def _unstarred(offers: tuple[Offer, ...]) -> tuple[Offer, ...]:
+    """No infusion is recommended where words on file name a stop without a code, nor beside an
+    order as needed of the same call (ruling 111)."""
     return tuple(replace(o, star=False) if o.parenteral else o for o in offers)
 
 

@@ -44,7 +44,8 @@ class Coming(Struct, frozen=True, gc=False):
 class Medicines:
     """Orders and administrations; ``one_off`` is how long a one-off parenteral order lasts,
     ``rest`` how far apart the doses of a schedule are that does not run between them;
-    ``ended`` the orders that a draft of this call ends."""
+    ``ended`` the orders that a draft of this call ends; ``revised`` the ids of active orders that
+    a draft of this call changes."""
 
     orders: tuple[DraftOrder, ...]
     given: tuple[Given, ...]
@@ -53,6 +54,7 @@ class Medicines:
     rest: timedelta
     administrations_obtained: bool
     ended: tuple[DraftOrder, ...] = ()
+    revised: frozenset[str] = frozenset()
 
     # -- any drug ------------------------------------------------------------------------
     def active(self, *groups: str) -> tuple[DraftOrder, ...]:
@@ -63,6 +65,10 @@ class Medicines:
     def _active(self) -> tuple[DraftOrder, ...]:
         """Active orders of drugs that a rule speaks of."""
         return tuple(o for o in self.orders if o.groups and o.active(self.now, self.one_off))
+
+    def revises(self, draft: DraftOrder) -> bool:
+        """Whether a draft changes an order that is active."""
+        return draft.resource.id in self.revised
 
     # -- magnesium -----------------------------------------------------------------------
     @cached_property
@@ -180,12 +186,15 @@ class Medicines:
         before = self.oral_before(collected)
         return tuple(o for o in self.running_oral if o not in before)
 
-    def given_since(self, collected: datetime | None) -> tuple[Treatment, ...]:
-        """What counts as magnesium given after the result, the latest last."""
+    def given_since(
+        self, collected: datetime | None, *, parenteral: bool = False
+    ) -> tuple[Treatment, ...]:
+        """What counts as magnesium given after the result, the latest last; ``parenteral`` leaves
+        out what was given by mouth (ruling 96 (a))."""
         found = [
             Treatment(g.reference, g.identity.label, g.moment, begun=True)
             for g in self.magnesium_given
-            if g.begun
+            if g.begun and not (parenteral and self._is_oral(g))
         ]
         if collected is None:
             return tuple(found)
@@ -193,7 +202,7 @@ class Medicines:
         for g in self.magnesium_given:
             oral = self._is_oral(g)
             since = g.moment is not None and g.moment > collected and not g.begun
-            if since and not (oral and oral_goes_on):
+            if since and not (oral and (oral_goes_on or parenteral)):
                 found.append(Treatment(g.reference, g.identity.label, g.moment))
         for o in self.magnesium:
             if o.parenteral and o.start and o.start > collected and self._over(o):
@@ -323,20 +332,15 @@ class Medicines:
         """Completed, or active and past its end; not PRN, not said to be not done."""
         if order.resource.doNotPerform or self._not_done(order):
             return False
-        if order.identity.protocol_order:
-            return False  # it proves no dose
+        if order.as_needed:
+            return False  # it proves no dose (ruling 111)
         if order.resource.status == "completed":
             return True
         end = order.end(self.one_off)
-        return (
-            order.resource.status == "active"
-            and not order.as_needed
-            and end is not None
-            and end <= self.now
-        )
+        return order.resource.status == "active" and end is not None and end <= self.now
 
     def _counts(self, order: DraftOrder) -> bool:
-        if self._not_done(order) or order.identity.protocol_order:
+        if self._not_done(order) or order.as_needed:
             return False
         return order.resource.status == "completed" or (
             not self.administrations_obtained and self._over(order)
@@ -393,4 +397,9 @@ def read_medicines(
         rest=limit.schedule_rest.span,
         administrations_obtained=evidence.obtained("administrations"),
         ended=tuple(o for o in read if o.resource.id in ended),
+        revised=frozenset(
+            resource.id
+            for resource in evidence.of_type("MedicationRequest")
+            if resource.id and resource.id in drafted and resource.status == "active"
+        ),
     )
