@@ -35,7 +35,7 @@ OWN_NAMES = frozenset(
     {
         "cards/assessment/flags.py",
         "cards/assessment/stops.py",
-        "cards/assessment/triggers.py",
+        "cards/assessment/triggers/other.py",
         "cards/card/render.py",
         "cards/chart/medicines.py",
         "cards/plan/plan.py",

@@ -14,7 +14,12 @@ from cards.assessment.offers import Cap, Offer, read_cap, read_infusion_offers, 
 from cards.assessment.state import maintenance_due, read_state
 from cards.assessment.stops import Stops, read_stops
 from cards.assessment.treated import failing, too_much
-from cards.assessment.triggers import TriggerContext, check_signing, check_triggers
+from cards.assessment.triggers import (
+    TriggerContext,
+    check_signing,
+    check_triggers,
+    waits_for_a_nurse,
+)
 from cards.chart import Chart
 from cards.orders import DraftOrder, Orders, selected
 from cards.protocol import Protocol
@@ -90,8 +95,8 @@ def assess(
         else ()
     )
     offers, infusion = (
-        _unstarred(offers, chart, flags),
-        _unstarred(infusion, chart, flags),
+        _unstarred(offers, chart, flags, drafts),
+        _unstarred(infusion, chart, flags, drafts),
     )
     refractory = _refractory(chart, protocol)
     findings = _findings(
@@ -111,7 +116,9 @@ def assess(
     )
 
 
-def _unstarred(offers: tuple[Offer, ...], chart: Chart, flags: Flags) -> tuple[Offer, ...]:
+def _unstarred(
+    offers: tuple[Offer, ...], chart: Chart, flags: Flags, drafts: tuple[DraftOrder, ...]
+) -> tuple[Offer, ...]:
     """No infusion is recommended where words on file name a stop without a code, where a dose was
     due since the result that nobody recorded (ruling 118), and beside a PRN or protocol order that
     may have been given (ruling 111); the emergency dose of ``life`` is, all the same. Nothing by
@@ -120,6 +127,7 @@ def _unstarred(offers: tuple[Offer, ...], chart: Chart, flags: Flags) -> tuple[O
     collected = result.collected if result is not None else None
     doubted = not flags.met("life") and bool(
         chart.medicines.needed_parenteral
+        or waits_for_a_nurse(drafts) is not None
         or (collected is not None and chart.medicines.due_since(collected))
     )
     plain = {

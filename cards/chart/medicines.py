@@ -46,7 +46,8 @@ class Coming(Struct, frozen=True, gc=False):
 class Medicines(Struct, frozen=True, dict=True):
     """Orders and administrations; ``one_off`` is how long a one-off parenteral order lasts,
     ``rest`` how far apart the doses of a schedule are that does not run between them;
-    ``ended`` the orders that a draft of this call ends."""
+    ``ended`` the orders that a draft of this call ends; ``revised`` the ids of active orders that
+    a draft of this call changes."""
 
     orders: tuple[DraftOrder, ...]
     given: tuple[Given, ...]
@@ -55,6 +56,7 @@ class Medicines(Struct, frozen=True, dict=True):
     rest: timedelta
     administrations_obtained: bool
     ended: tuple[DraftOrder, ...] = ()
+    revised: frozenset[str] = frozenset()
 
     # -- any drug ------------------------------------------------------------------------
     def active(self, *groups: str) -> tuple[DraftOrder, ...]:
@@ -65,6 +67,10 @@ class Medicines(Struct, frozen=True, dict=True):
     def _active(self) -> tuple[DraftOrder, ...]:
         """Active orders of drugs that a rule speaks of."""
         return tuple(o for o in self.orders if o.groups and o.active(self.now, self.one_off))
+
+    def revises(self, draft: DraftOrder) -> bool:
+        """Whether a draft changes an order that is active."""
+        return draft.resource.id in self.revised
 
     # -- magnesium -----------------------------------------------------------------------
     @cached_property
@@ -371,20 +377,15 @@ class Medicines(Struct, frozen=True, dict=True):
         """Completed, or active and past its end; not PRN, not said to be not done."""
         if order.resource.doNotPerform or self._not_done(order):
             return False
-        if order.identity.protocol_order:
-            return False  # it proves no dose
+        if order.as_needed:
+            return False  # it proves no dose (ruling 111)
         if order.resource.status == "completed":
             return True
         end = order.end(self.one_off)
-        return (
-            order.resource.status == "active"
-            and not order.as_needed
-            and end is not None
-            and end <= self.now
-        )
+        return order.resource.status == "active" and end is not None and end <= self.now
 
     def _counts(self, order: DraftOrder) -> bool:
-        if self._not_done(order) or order.identity.protocol_order:
+        if self._not_done(order) or order.as_needed:
             return False
         return order.resource.status == "completed" or (
             not self.administrations_obtained and self._over(order)
@@ -441,4 +442,9 @@ def read_medicines(
         rest=limit.schedule_rest.span,
         administrations_obtained=evidence.obtained("administrations"),
         ended=tuple(o for o in read if o.resource.id in ended),
+        revised=frozenset(
+            resource.id
+            for resource in evidence.of_type("MedicationRequest")
+            if resource.id and resource.id in drafted and resource.status == "active"
+        ),
     )

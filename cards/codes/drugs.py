@@ -45,6 +45,7 @@ GROUPS = frozenset(
         "ppi",
         "cause",
         "cause-tier2",
+        "cause-always",
         "platinum-egfr",
         "qt-known",
         "qt-strong",

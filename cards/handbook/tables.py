@@ -21,7 +21,15 @@ from cards.handbook.spoken import (
 )
 from cards.protocol.anchors import anchor
 from cards.protocol.flags import FLAGS
-from cards.protocol.model import ESTIMATES, Cited, ProtocolFile, Rule, Setting, SiteDrug
+from cards.protocol.model import (
+    ESTIMATES,
+    Cited,
+    Interaction,
+    ProtocolFile,
+    Rule,
+    Setting,
+    SiteDrug,
+)
 from cards.protocol.parse import Protocol
 from cards.protocol.rules import RULES, About
 from cards.protocol.words import fill, limit_kinds, limits
@@ -61,6 +69,7 @@ _ABOUT: dict[str, About] = {
 }
 _DRUG_GROUPS = {
     "cause": "cause of low magnesium (N6, with N2 and N3)",
+    "cause-always": "cause that is told at every low level, for every course (N6)",
     "cause-tier2": "cause that is named only",
     "qt-known": "known-risk QT drug (N4, risk)",
     "qt-strong": "QT drug that sets risk alone",
@@ -389,10 +398,14 @@ def _indicator(rule: Rule) -> Cell:
 
 def interactions(file: ProtocolFile) -> Table:
     rows = (
-        Row(anchor("interaction", row.drug), ((row.drug,), (row.says,), *_basis(row)))
+        Row(anchor("interaction", row.drug), ((row.drug,), (_spaced(row),), *_basis(row)))
         for row in file.interaction
     )
     return Table("", (*_columns(("drug", "name"), "says"), *_BASIS), tuple(rows))
+
+
+def _spaced(row: Interaction) -> str:
+    return f"{row.says} (off: no card)" if row.off else row.says
 
 
 def drugs(protocol: Protocol) -> Iterator[Table]:

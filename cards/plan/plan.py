@@ -114,7 +114,7 @@ def _summary(
     heading, kind = lead.heading, RULES[lead.rule]
     text = heading
     ordered = protocol.rule(lead.rule).says if kind.about == "order" else ""
-    if ordered and result is not None and result.low:
+    if ordered and result is not None and result.usable and result.low:
         text = f"Magnesium {bare(result.shown(), 30)} is low and {ordered}"
     elif kind.result and result is not None:
         text = f"Magnesium {bare(result.shown(), 30)}, {heading}"

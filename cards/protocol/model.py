@@ -447,10 +447,12 @@ class Followup(Cited):
 
 
 class Interaction(Cited):
-    """Hours apart from oral magnesium, by ingredient name (protocol section 9)."""
+    """Hours apart from oral magnesium, by ingredient name (protocol section 9); ``off`` is known
+    and makes no card."""
 
     drug: str = Field(min_length=1)
     says: str = Field(min_length=1)
+    off: StrictBool = False
 
 
 class DrugList(Cited):

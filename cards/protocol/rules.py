@@ -1,5 +1,5 @@
 """Rules: what the code knows of each, once. A new rule has a line here, its entry in the file and
-its vignettes; one that listens to drugs has no code of its own (cards/assessment/triggers.py)."""
+its vignettes; one that only listens to drugs needs no code (cards/assessment/triggers/low.py)."""
 
 from __future__ import annotations
 

@@ -373,12 +373,11 @@ IN_SOURCE = (
     _source("assessment/drafts/caution", "oral alone will do in severe",
             ('if draft.route != "po" or not context.urgent:', 'if draft.route != "iv":')),
     # triggers
-    _source("assessment/triggers", "oral magnesium silences a severe level",
-            ('return any(d.route != "po" for d in self.magnesium_drafts)',
-             "return bool(self.magnesium_drafts or self.chart.medicines.running_oral)")),
+    _source("assessment/triggers/context", "oral magnesium silences a severe level",
+            ("if self.infused or self.pressing:", "if self.infused:")),
     _source("protocol/rules", "calcium is not listened to",
             ('listens=("calcium",)', 'listens=("nothing",)')),
-    _source("assessment/triggers", "blockers without magnesium warn",
+    _source("assessment/triggers/other", "blockers without magnesium warn",
             ("grams is None or grams > Decimal(0):", "grams is None or grams >= Decimal(0):")),
     # chart
     _source("chart/magnesium/measure", "the comparator is dropped",
