@@ -172,7 +172,8 @@ def _findings(
             found.append(excess)
         if refractory and state is not None:
             found.append(_refractory_finding(protocol))
-        return [replace(f, once=f.once or f.indicator == "info") for f in found]
+        found = [replace(f, once=f.once or f.indicator == "info") for f in found]
+        return _switched_on(found, chart, protocol)
     if not orders.drafts:  # ruling 54
         return []
     at_sign = orders.hook == "order-sign"
@@ -195,6 +196,7 @@ def _findings(
         # Shortly after an arrest only the magnesium itself is looked at (ruling 113).
         if not flags.met("arrest"):
             found += check_triggers(draft, trigger_context)
+    found = _switched_on(found, chart, protocol)
     signing = check_signing(trigger_context) if not flags.met("arrest") else None
     if signing is not None and not any(f.indicator == "critical" for f in found):
         found.append(signing)
@@ -209,6 +211,13 @@ def _unanswered(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) ->
     if fails is None:
         return []
     return [too_much(chart, flags, stops, protocol, fails=True) or fails]
+
+
+def _switched_on(found: list[Finding], chart: Chart, protocol: Protocol) -> list[Finding]:
+    """Without the rules that the site has switched off (ruling 134)."""
+    result = chart.magnesium.result
+    acts_as = result.acts_as if result is not None else None
+    return [f for f in found if not protocol.rule(f.rule).off_for(acts_as)]
 
 
 def _in_arrest(state: Finding | None, chart: Chart, protocol: Protocol) -> list[Finding]:

@@ -12,9 +12,10 @@ from cards.handbook.reach import reach
 from cards.protocol.doses import doses
 from cards.protocol.faults import speaks_of
 from cards.protocol.flags import URGENT
-from cards.protocol.model import CLASSES, LOW, Option, ProtocolFile
+from cards.protocol.model import CLASSES, LOW, Option, ProtocolFile, Rule
 from cards.protocol.parse import Protocol, shipped
 from cards.protocol.regimens import acting, largest_dose
+from cards.protocol.rules import RULES
 from cards.protocol.words import limit_kinds, limits
 from cards.units.quantity import places, plain
 
@@ -30,6 +31,7 @@ def check(protocol: Protocol, today: date | None = None) -> tuple[str, ...]:
     file = protocol.file
     return (
         *_relaxations(file),
+        *_switched_off(file),
         *_review(protocol, today),
         *_regimens(file),
         *_bands(file),
@@ -46,6 +48,29 @@ def check(protocol: Protocol, today: date | None = None) -> tuple[str, ...]:
 def _relaxations(file: ProtocolFile) -> Iterator[str]:
     for row in file.relaxed:
         yield f"{RELAXED}{row.stop}: {row.reason} (approved by {row.approver})"
+
+
+def _switched_off(file: ProtocolFile) -> Iterator[str]:
+    """What the site has switched off; a check of a draft as loudly as what it relaxed."""
+    checks = checks_off(file)
+    yield from (f"{RELAXED}rule.{name} is {words}: {title}" for name, words, title in checks)
+    for name, rule in file.rule.items():
+        if rule.off and RULES[name].about != "magnesium":
+            yield f"rule.{name} is {_off_words(rule)}: {rule.title}"
+
+
+def checks_off(file: ProtocolFile) -> tuple[tuple[str, str, str], ...]:
+    """The checks of a drafted magnesium order that are off: name, since when, title."""
+    return tuple(
+        (name, _off_words(rule), rule.title)
+        for name, rule in file.rule.items()
+        if rule.off and RULES[name].about == "magnesium"
+    )
+
+
+def _off_words(rule: Rule) -> str:
+    """``switched off``, ``switched off when mild``"""
+    return f"switched off when {', '.join(rule.off)}" if any(rule.off) else "switched off"
 
 
 def _review(protocol: Protocol, today: date | None) -> Iterator[str]:
@@ -91,7 +116,7 @@ def _bands(file: ProtocolFile) -> Iterator[str]:
             yield f"rule.{name}.indicator: milder for a worse class"
     for band in low:
         said = file.rule[band.acts_as].indicator
-        if said != band.indicator:
+        if said not in (band.indicator, "none"):
             says = f"{said} is not used: band {band.name!r} says {band.indicator}"
             yield f"rule.{band.acts_as}.indicator: {says}"
     if file.band[0].low is None:
@@ -216,6 +241,8 @@ def _against_standard(protocol: Protocol) -> Iterator[str]:
     standard = shipped("standard")
     file, base = protocol.file, standard.file
     for name, rule in file.rule.items():
+        if rule.off:
+            continue  # said above
         for acts_as in ("severe", "moderate", "mild"):
             mine, theirs = rule.indicator_for(acts_as), base.rule[name].indicator_for(acts_as)
             if _RANK[mine] < _RANK[theirs]:

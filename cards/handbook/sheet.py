@@ -83,6 +83,10 @@ def sheet(protocol: Protocol) -> Sheet:
             items=codes.NOT_DETECTED,
         ),
     ]
+    off = tables.switched_off(file)
+    if off.rows:
+        says = "These rules make no card here; the checks of drafted orders among them stand red."
+        sections.insert(0, Section("off", "Switched off by the site", (says,), (off,)))
     if file.relaxed:
         relaxed = Section("relaxed", "Relaxed by the site", (), (tables.relaxed(file),))
         sections.insert(0, relaxed)

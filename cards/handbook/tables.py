@@ -106,6 +106,16 @@ def relaxed(file: ProtocolFile) -> Table:
     return Table("", _columns(("stop", "name"), "reason", "approved by"), tuple(rows))
 
 
+def switched_off(file: ProtocolFile) -> Table:
+    """The rules that make no card here (ruling 134)."""
+    rows = (
+        Row(anchor("off", name), ((name,), (rule.title,), (", ".join(rule.off) or "every class",)))
+        for name, rule in file.rule.items()
+        if rule.off
+    )
+    return Table("", _columns(("rule", "name"), "title", "off when"), tuple(rows))
+
+
 def results(file: ProtocolFile) -> str:
     """How a result is compared, and what an old one does."""
     step = file.result.quantise.value

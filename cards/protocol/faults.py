@@ -34,7 +34,7 @@ from cards.protocol.regimens import (
     lasts,
     rechecks,
 )
-from cards.protocol.rules import RULES
+from cards.protocol.rules import RULES, switchable
 from cards.protocol.words import limit_kinds, limits
 from cards.units.quantity import least_minutes, magnesium_unit, plain
 
@@ -232,7 +232,9 @@ def _rule_faults(file: ProtocolFile) -> Iterator[Fault]:
         kind = RULES.get(name)
         if kind is None:
             continue
-        if kind.critical and rule.indicator != "critical":
+        if rule.off and not switchable(name):
+            yield path, "this rule cannot be switched off"
+        elif kind.critical and rule.indicator != "critical":
             yield path, "must be critical"
         if isinstance(rule.indicator, str):
             continue

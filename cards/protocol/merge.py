@@ -11,7 +11,8 @@ The rules, and there are no others:
    go; rows of a new name follow the inherited ones.
 4. ``[[band]]``, ``[[followup]]``, ``[[drug_list]]``, ``[[drug]]`` and ``[[relaxed]]``: a file that
    states one row states them all.
-5. ``drops = ["regimen.oral", "followup.*"]`` leaves inherited entries out.
+5. ``drops = ["regimen.oral", "followup.*"]`` leaves inherited entries out; a rule that is dropped
+   is switched off: its entry stays, with the indicator ``none``.
 6. Inherited sources and products that nothing uses any more are left out.
 """
 
@@ -131,9 +132,11 @@ class _Merging:
             return own
         found = dict(own)
         for name, entry in self.base.raw[table].items():
-            if not self._dropped(table, name) and name not in own:
-                found[name] = entry
-                self._inherit(table, name, name)
+            dropped = self._dropped(table, name)
+            if name in own or (dropped and table != "rule"):
+                continue
+            found[name] = {**entry, "indicator": "none"} if dropped else entry
+            self._inherit(table, name, name)
         return found
 
     def _rows(self, table: str) -> Any:

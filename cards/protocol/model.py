@@ -30,6 +30,7 @@ from cards.protocol.flags import FLAGS
 from cards.units.quantity import MG_MOLAR, SaltMass, stated
 
 Indicator = Literal["info", "warning", "critical"]
+Shown = Literal["info", "warning", "critical", "none"]
 ActsAs = Literal["severe", "moderate", "mild", "normal", "high", "toxic"]
 RenalId = Literal["R0", "R1", "R2", "R3", "R4", "RU"]
 Setting = Literal["inpatient", "ambulatory"]
@@ -332,17 +333,32 @@ class Renal(Spoken):
 
 class Rule(Spoken):
     """A finding that can be a card: its title, its indicator (by class where it differs), and for
-    a trigger what ``says`` is ordered, as the end of "magnesium is low and …"."""
+    a trigger what ``says`` is ordered, as the end of "magnesium is low and …". The indicator
+    ``none`` switches the rule off, or a class of it (ruling 134)."""
 
     title: str = Field(min_length=1)
-    indicator: Indicator | dict[ActsAs, Indicator]
+    indicator: Shown | dict[ActsAs, Shown]
     says: str = ""
 
     def indicator_for(self, acts_as: str | None) -> Indicator:
+        """Of its finding, which is not shown where the rule is off."""
+        found = self._stated(acts_as)
+        return "info" if found is None or found == "none" else found
+
+    def off_for(self, acts_as: str | None) -> bool:
+        return self._stated(acts_as) == "none"
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """The classes at which it is off; ``("",)`` when it is off at any."""
+        if isinstance(self.indicator, str):
+            return ("",) if self.indicator == "none" else ()
+        return tuple(name for name, found in self.indicator.items() if found == "none")
+
+    def _stated(self, acts_as: str | None) -> Shown | None:
         if isinstance(self.indicator, str):
             return self.indicator
-        found = self.indicator.get(acts_as)  # type: ignore[call-overload]
-        return found if found is not None else "info"
+        return self.indicator.get(acts_as)  # type: ignore[call-overload, no-any-return]
 
 
 class Stop(Spoken):

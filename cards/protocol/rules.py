@@ -107,6 +107,16 @@ LISTENERS: tuple[tuple[str, str], ...] = tuple(
 )
 
 
+# What no site can switch off (ruling 134), as people know the rules.
+_ALWAYS = frozenset("D1 D4 D5 D8 D10 D11 D13 D16 life symp severe sign".split())
+_ALWAYS_STATES = ("toxic", "life")
+
+
+def switchable(name: str) -> bool:
+    """Whether a site can switch a rule off."""
+    return shown_rule(name) not in _ALWAYS and not name.startswith(_ALWAYS_STATES)
+
+
 def shown_rule(name: str) -> str:
     """The rule as people know it: D1-sign is D1."""
     kind = RULES[name]

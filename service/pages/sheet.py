@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cards.handbook import Sheet, check, sheet
+from cards.handbook import Sheet, check, checks_off, sheet
 from cards.protocol import PROFILES, Protocol, shipped
 from service.pages.asset import assets
 from service.pages.ledger import CHOICES, Filter, Item, counts, items
@@ -71,6 +71,7 @@ def made(
         remarks=_remarks(protocol, today),
         changed=_changed(found),
         left_out=_left_out(protocol),
+        checks_off=checks_off(protocol.file),
         anchors=anchors,
         cut=Markup(_CUT),  # noqa: S704  # ours
         **frame,
