@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 
-from cards.assessment import Assessment, Finding
+from cards.assessment import Assessment, Finding, needs_parenteral
 from cards.evidence import Answered
 from cards.orders import DraftOrder
 from cards.protocol import CLASSES, Protocol
@@ -48,7 +48,7 @@ def digest(draft: bytes) -> str:
 
 def alarms(assessment: Assessment) -> frozenset[str]:
     """The stops and urgent flags that hold: a new one ends the quiet."""
-    names = {stop.id for stop in assessment.stops.holding}
+    names = {stop.id for stop in assessment.stops.holding} - {"accepted"}
     names |= {flag for flag in ("life", "symp", "torsades") if assessment.flags.met(flag)}
     return frozenset(names)
 
@@ -70,8 +70,13 @@ def _quiets(answer: Answered, finding: Finding, assessment: Assessment, protocol
         return False
     if answer.outcome == "overridden":
         return True
+    if _order_seen(assessment):
+        return True
+    result = assessment.chart.magnesium.result
+    # Taken as placed for an hour, though no resource shows it; never for a severe level (149).
     unseen = protocol.file.limit.accepted_unseen.span
-    return _order_seen(assessment) or assessment.chart.now - answer.at < unseen
+    severe = result is not None and result.acts_as == "severe"
+    return not severe and assessment.chart.now - answer.at < unseen
 
 
 def _worse(answer: Answered, assessment: Assessment) -> bool:
@@ -85,12 +90,14 @@ def _worse(answer: Answered, assessment: Assessment) -> bool:
 
 
 def _order_seen(assessment: Assessment) -> bool:
-    """Whether magnesium is in the session, active or administered."""
+    """Whether magnesium is in the session, active or administered; by mouth it is no treatment of
+    a severe level (ruling 96)."""
     medicines = assessment.chart.medicines
     result = assessment.chart.magnesium.result
+    only = needs_parenteral(assessment.chart, assessment.flags)
     return bool(
-        any(draft.magnesium is not None for draft in assessment.drafts)
+        any(d.magnesium is not None and not (only and d.route == "po") for d in assessment.drafts)
         or medicines.running_parenteral
-        or medicines.running_oral
-        or medicines.given_since(result.collected if result else None)
+        or (medicines.running_oral and not only)
+        or medicines.given_since(result.collected if result else None, parenteral=only)
     )

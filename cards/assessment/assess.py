@@ -188,6 +188,8 @@ def _findings(
         if not flags.met("arrest"):
             found += check_triggers(draft, trigger_context)
     signing = check_signing(trigger_context) if not flags.met("arrest") else None
+    if stops.met("accepted") and not drafts and "magnesium" in orders.labs:
+        signing = None  # the level that follows it (ruling 149)
     if signing is not None and not any(f.indicator == "critical" for f in found):
         found.append(signing)
     if at_sign and not flags.met("arrest") and not any(d.magnesium for d in drafts):

@@ -52,7 +52,7 @@ class TriggerContext(Struct, frozen=True, gc=False):
     def replaced(self) -> bool:
         """Magnesium is being replaced: running or given, oral active, or in the session; for a
         severe level oral alone does not count (rulings 55, 84)."""
-        if self.stops.met("H9"):
+        if self.stops.met("H9") or (self.stops.met("accepted") and not self.severe):
             return True
         if self.severe:
             return any(d.route != "po" for d in self.magnesium_drafts)

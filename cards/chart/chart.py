@@ -28,6 +28,7 @@ from cards.fhir.instant import age_span, read_instant
 from cards.fhir.resource import Resource
 from cards.orders import DraftOrder, Orders
 from cards.protocol import Protocol
+from cards.protocol.rules import RULES
 
 _PREGNANT_WEEKS = 42
 
@@ -76,6 +77,7 @@ class Chart(Struct, frozen=True, gc=False):
     filtered: bool = False
     deceased: bool = False
     allergies: tuple[Allergy, ...] = ()
+    accepted: datetime | None = None
 
     def gap(self, need: str) -> Gap | None:
         return next((gap for gap in self.gaps if gap.need == need), None)
@@ -173,6 +175,7 @@ def read_chart(
         ),
         filtered=_filtered(evidence),
         deceased=_deceased(evidence),
+        accepted=_accepted(evidence, now, protocol),
     )
 
 
@@ -202,6 +205,21 @@ def _suspected(conditions: Conditions, sex: str | None) -> tuple[Suspected, ...]
         if not (found.group == "pregnancy" and sex == "male")
         and not (found.group == "heart block" and paced)
     )
+
+
+def _accepted(evidence: Evidence, now: datetime, protocol: Protocol) -> datetime | None:
+    """When a magnesium order that was suggested here was accepted, so lately that the record may
+    not show it yet (ruling 149)."""
+    span = protocol.file.limit.accepted_unseen.span
+    times = [
+        a.at
+        for a in evidence.answered
+        if a.outcome == "accepted"
+        and (kind := RULES.get(a.rule)) is not None
+        and (kind.treats or kind.listens or a.rule == "sign")
+        and timedelta(0) <= now - a.at < span
+    ]
+    return max(times, default=None)
 
 
 def _deceased(evidence: Evidence) -> bool:
