@@ -12,11 +12,11 @@ from cards.card import Response, render
 from cards.chart import Chart, read_chart
 from cards.chart.chart import medication_index
 from cards.chart.unrecognised import read_unrecognised
-from cards.evidence import Evidence, Unrecognised
+from cards.evidence import Answered, Evidence, Unrecognised
 from cards.orders import Orders, read_drafts, relevant
 from cards.plan import Plan, make_plan
 from cards.protocol import Indicator, Protocol
-from cards.quiet import Answered, hush
+from cards.quiet import hush
 from cards.trace import Stage, Trace, trace
 
 
@@ -82,10 +82,11 @@ def decide(
 ) -> Decision:
     """The Decision for one call. ``now`` is aware; ``answered`` is what was answered to earlier
     cards about the patient; ``banner`` starts every card (test clock)."""
+    answers = tuple(answered)
     medications = medication_index(evidence, orders)
     drafts = read_drafts(orders, medications, protocol.formulary)
-    chart = read_chart(evidence, orders, drafts, medications, protocol, now)
+    chart = read_chart(evidence, orders, drafts, medications, protocol, now, answers)
     assessment = assess(chart, orders, drafts, protocol)
-    shown, hushed = hush(assessment, answered, protocol)
+    shown, hushed = hush(assessment, answers, protocol)
     plan = make_plan(assessment, shown, protocol, banner)
     return Decision(evidence, orders, protocol, chart, assessment, shown, hushed, plan)

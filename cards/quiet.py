@@ -8,32 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from msgspec import Struct
-
-from cards.assessment import Assessment, Finding
+from cards.assessment import Assessment, Finding, needs_parenteral
+from cards.evidence import Answered
 from cards.orders import DraftOrder
 from cards.protocol import CLASSES, Protocol
 from cards.protocol.flags import URGENT
 from cards.protocol.rules import RULES
-
-
-class Answered(Struct, frozen=True, gc=False):
-    """What was answered to an earlier card about this patient (what a site's memory holds).
-
-    ``outcome`` is ``accepted`` or ``overridden``; ``result`` identifies the deciding result,
-    ``draft`` the digest of the judged draft, ``acts_as`` the band class then, ``alarms`` the
-    stops and flags shown then.
-    """
-
-    rule: str
-    result: str
-    outcome: str
-    at: datetime
-    acts_as: str | None = None
-    draft: str | None = None
-    alarms: frozenset[str] = frozenset()
 
 
 def hush(
@@ -67,7 +49,7 @@ def digest(draft: bytes) -> str:
 
 def alarms(assessment: Assessment) -> frozenset[str]:
     """The stops and urgent flags that hold: a new one ends the quiet."""
-    names = {stop.id for stop in assessment.stops.holding}
+    names = {stop.id for stop in assessment.stops.holding} - {"accepted"}
     names |= {flag for flag in (*URGENT, "torsades") if assessment.flags.met(flag)}
     return frozenset(names)
 
@@ -89,8 +71,13 @@ def _quiets(answer: Answered, finding: Finding, assessment: Assessment, protocol
         return False
     if answer.outcome == "overridden":
         return True
+    if _order_seen(assessment):
+        return True
+    result = assessment.chart.magnesium.result
+    # Taken as placed for an hour, though no resource shows it; never for a severe level (149).
     unseen = protocol.file.limit.accepted_unseen.span
-    return _order_seen(assessment) or assessment.chart.now - answer.at < unseen
+    severe = result is not None and result.acts_as == "severe"
+    return not severe and assessment.chart.now - answer.at < unseen
 
 
 def _worse(answer: Answered, assessment: Assessment) -> bool:
@@ -104,12 +91,14 @@ def _worse(answer: Answered, assessment: Assessment) -> bool:
 
 
 def _order_seen(assessment: Assessment) -> bool:
-    """Whether magnesium is in the session, active or administered."""
+    """Whether magnesium is in the session, active or administered; by mouth it is no treatment of
+    a severe level (ruling 96)."""
     medicines = assessment.chart.medicines
     result = assessment.chart.magnesium.result
+    only = needs_parenteral(assessment.chart, assessment.flags)
     return bool(
-        any(draft.magnesium is not None for draft in assessment.drafts)
+        any(d.magnesium is not None and not (only and d.route == "po") for d in assessment.drafts)
         or medicines.running_parenteral
-        or medicines.running_oral
-        or medicines.given_since(result.collected if result else None)
+        or (medicines.running_oral and not only)
+        or medicines.given_since(result.collected if result else None, parenteral=only)
     )

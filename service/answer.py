@@ -12,10 +12,9 @@ from msgspec import structs
 
 import cards
 from cards.card import Response
-from cards.evidence import Evidence
+from cards.evidence import Answered, Evidence
 from cards.fhir.instant import read_instant
 from cards.protocol import Protocol, shipped
-from cards.quiet import Answered
 from service.cdshooks.request import HookRequest, read_hook
 from service.errors import PatientMissing
 from service.gather import Fetch, fetch_nothing, gather

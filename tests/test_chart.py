@@ -371,7 +371,8 @@ def test_a_pregnancy_of_a_male_is_ignored_and_said() -> None:
 
 def allergy(**more: Any) -> Json:
     codes = [{"code": "x"}, {"system": RXNORM, "code": "8591"}, {"system": RXNORM, "code": "6582"}]
-    return {"resourceType": "AllergyIntolerance", "id": "a", "code": {"coding": codes}} | more
+    found = {"resourceType": "AllergyIntolerance", "id": "a", "code": {"coding": codes}}
+    return found | {"type": "intolerance"} | more
 
 
 @pytest.mark.parametrize(
@@ -384,7 +385,10 @@ def allergy(**more: Any) -> Json:
         (allergy(verificationStatus=coded("x", "refuted")), False),
         (allergy(verificationStatus="entered-in-error"), False),
         (allergy(code={"coding": [{"system": RXNORM, "code": "8591"}]}), False),
+        (allergy(code={"text": "magnesium oxide"}), True),
         (allergy(code={"text": "magnesium"}), False),
+        (allergy(type="allergy"), False),
+        (allergy(type=None), False),
     ],
 )
 def test_an_intolerance_of_oral_magnesium_that_holds(found: Json, intolerant: bool) -> None:

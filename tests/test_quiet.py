@@ -10,8 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from cards import Decision
+from cards.evidence import Answered
 from cards.protocol.rules import RULES
-from cards.quiet import Answered, result_key
+from cards.quiet import result_key
 from service.answer import answer
 from tests.vignette import NOW, SERVICE_IDS, build_request
 
@@ -143,20 +144,50 @@ TREATED = replace(
 )
 
 
+MODERATE = "Mg 1.4 mg/dL"
+
+
 @pytest.mark.parametrize(("minutes", "quiet"), [(59, True), (60, False), (600, False)])
 def test_accepted_and_not_visible_speaks_again_after_an_hour(minutes: int, quiet: bool) -> None:
-    before = replace(TREATED, at=NOW - timedelta(minutes=minutes))
-    assert (hushed("patient-view", SEVERE, before) == {"severe"}) is quiet
+    """For the hour the order is taken as placed (ruling 149)."""
+    before = replace(answered("moderate", "accepted"), at=NOW - timedelta(minutes=minutes))
+    assert (shown("patient-view", MODERATE, before) == set()) is quiet
+    assert (shown("order-select", POTASSIUM, before) == set()) is quiet
+
+
+def test_accepted_and_not_visible_never_silences_a_severe_level() -> None:
+    before = replace(TREATED, at=NOW - timedelta(minutes=20))
+    found = decided("patient-view", SEVERE, before)
+    assert found.worst == "critical"
+    assert found.plan is not None
+    assert not any(proposal.drug for proposal in found.plan.proposals)
+    said = " ".join(line.text for line in found.plan.lines)
+    assert "accepted 20 min ago here; not seen in the record yet" in said
+    late = decided("patient-view", SEVERE, replace(TREATED, at=NOW - timedelta(minutes=60)))
+    assert late.plan is not None
+    assert any(proposal.drug for proposal in late.plan.proposals)
+
+
+def test_signing_the_level_that_follows_is_silent() -> None:
+    level = f"{SEVERE} | lab draft: 19123-9"
+    assert shown("order-sign", level) == {"sign"}
+    assert shown("order-sign", level, replace(TREATED, at=NOW - timedelta(minutes=20))) == set()
+
+
+def test_accepted_in_life_still_offers_the_emergency_dose() -> None:
+    before = replace(answered("life", "accepted"), at=NOW - timedelta(minutes=20))
+    found = decided("patient-view", f"{SEVERE} | condition: torsades", before)
+    assert found.plan is not None
+    assert any(proposal.drug for proposal in found.plan.proposals)
 
 
 @pytest.mark.parametrize(
     "visible",
     [
         "active: MgSO4 2 g IV over 20 min (authored 1 h ago)",
-        "active: MgO500 500 mg PO x1 daily (authored 1 h ago)",
         "given: MgSO4 2 g IV, started 60 min ago, ended 40 min ago",
     ],
-    ids=["infusion active", "oral active", "administered"],
+    ids=["infusion active", "administered"],
 )
 def test_accepted_and_visible_stays_quiet(visible: str) -> None:
     assert hushed("patient-view", f"{SEVERE} | {visible}", TREATED) == {"severe"}
@@ -164,14 +195,19 @@ def test_accepted_and_visible_stays_quiet(visible: str) -> None:
     assert shown("patient-view", f"{SEVERE} | {visible}", late) == {"severe"}
 
 
+def test_accepted_and_only_oral_visible_speaks_at_a_severe_level() -> None:
+    oral = "active: MgO500 500 mg PO x1 daily (authored 1 h ago)"
+    assert shown("patient-view", f"{SEVERE} | {oral}", TREATED) == {"severe"}
+
+
 def test_accepted_and_in_the_session_stays_quiet() -> None:
-    inputs = (
-        "Mg 1.1 mg/dL | k 3.3 | draft: Potassium Chloride (RxNorm 8591), "
-        "Magnesium Oxide 500 MG Oral Tablet (RxNorm 311431) 500 mg PO x1 daily"
-    )
+    drafts = "k 3.3 | draft: Potassium Chloride (RxNorm 8591), "
+    oxide = "Magnesium Oxide 500 MG Oral Tablet (RxNorm 311431) 500 mg PO x1 daily"
     before = replace(answered("N1", "accepted"), acts_as="severe")
-    assert hushed("order-select", inputs, before) == {"N1"}
-    assert shown("order-select", inputs, before) == {"D13"}
+    # By mouth it is no treatment of a severe level.
+    assert shown("order-select", f"Mg 1.1 mg/dL | {drafts}{oxide}", before) == {"N1", "D13"}
+    infusion = "MgSO4 2 g IV over 20 min"
+    assert shown("order-select", f"Mg 1.1 mg/dL | {drafts}{infusion}", before) == set()
 
 
 # --- safety checks of an order ------------------------------------------------------------------

@@ -198,6 +198,8 @@ def _findings(
             found += check_triggers(draft, trigger_context)
     found = _switched_on(found, chart, protocol)
     signing = check_signing(trigger_context) if not flags.met("arrest") else None
+    if stops.met("accepted") and not drafts and "magnesium" in orders.labs:
+        signing = None  # the level that follows it (ruling 149)
     if signing is not None and not any(f.indicator == "critical" for f in found):
         found.append(signing)
     if at_sign and not flags.met("arrest") and not any(d.magnesium for d in drafts):

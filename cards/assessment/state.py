@@ -267,7 +267,11 @@ def _unusable(
 def _no_news(chart: Chart, result: Magnesium, flags: Flags, stops: Stops) -> bool:
     """Already being treated is no news: of a severe level once the next one is on its way (ruling
     96 (b))."""
-    if not stops.met("H9") or flags.met("symp") or flags.met("life"):
+    if flags.met("symp") or flags.met("life"):
+        return False
+    if stops.met("accepted") and result.acts_as != "severe":
+        return True  # taken as placed (ruling 149)
+    if not stops.met("H9"):
         return False
     return result.acts_as != "severe" or level_awaited(chart)
 

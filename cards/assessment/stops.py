@@ -71,6 +71,7 @@ def read_stops(
         *_conditions(chart, life, protocol),
         _weight(chart, protocol),
         *_running(chart, flags, protocol),
+        *_accepted(chart, flags, session),
         _result(chart, protocol),
         _ambulatory(chart, flags, protocol),
         *_allergic(chart),
@@ -244,9 +245,11 @@ def may_run_words(order: DraftOrder) -> str:
 
 
 def given_words(treatment: Treatment, chart: Chart) -> str:
-    """``Magnesium Sulfate, 4 h ago``"""
+    """``Magnesium Sulfate, 4 h ago``; ``Magnesium Sulfate, ordered 12 h ago, completed``"""
     label = record(treatment.label, 40)
     when = treatment.when
+    if treatment.ordered is not None:
+        return f"{label}, ordered {age(treatment.ordered, chart.now)}, {treatment.status}"
     if when is not None and when <= chart.now:
         label = f"{label}, {age(when, chart.now)}"
     return f"{label}, begun: how much is not known" if treatment.begun else label
@@ -278,6 +281,24 @@ def _ambulatory(chart: Chart, flags: Flags, protocol: Protocol) -> StopFinding:
     urgent = severe or flags.met("symp") or flags.met("life") or event
     reason = "an outpatient" if chart.ambulatory and urgent else None
     return _stop("H11", reason, protocol)
+
+
+def _accepted(chart: Chart, flags: Flags, session: tuple[DraftOrder, ...]) -> Iterator[StopFinding]:
+    """A suggestion of ours was accepted, and no resource shows the order yet: it is taken as
+    placed, but for ``life`` (ruling 149)."""
+    medicines = chart.medicines
+    result = chart.magnesium.result
+    seen = (
+        medicines.running_parenteral
+        or medicines.running_oral
+        or medicines.given_since(result.collected if result else None)
+        or any(draft.magnesium is not None for draft in session)
+    )
+    if chart.accepted is None or seen or flags.met("life"):
+        return
+    says = f"accepted {age(chart.accepted, chart.now)} here; not seen in the record yet."
+    finding = Finding("accepted", "met", says, heading="accepted here, not seen in the record yet")
+    yield StopFinding(finding, "all")
 
 
 def _allergic(chart: Chart) -> Iterator[StopFinding]:

@@ -52,7 +52,9 @@ def _of(resource: Resource, formulary: Formulary) -> Iterator[Allergy]:
         return
     identity = identify(Resource(medicationCodeableConcept=resource.code), {}, formulary)
     drug: Drug | None = identity.find("magnesium") or identity.find("magnesium-laxative")
-    if drug is None:
-        return
     intolerance = b"intolerance" in bytes(resource.type).lower()
-    yield Allergy(identity.label or drug.name, drug.salt, intolerance, name(resource))
+    if drug is not None:
+        yield Allergy(identity.label or drug.name, drug.salt, intolerance, name(resource))
+    elif identity.possible and not intolerance:
+        # What may mean magnesium takes the drug; it opens no other route.
+        yield Allergy(identity.label, None, intolerance, name(resource))

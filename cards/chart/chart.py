@@ -5,7 +5,7 @@ The only reader of Evidence. ``now`` is an argument; its timezone is the site's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -23,12 +23,13 @@ from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
 from cards.chart.suspected import Suspected
 from cards.chart.unread import unread_conditions, unread_medicines
-from cards.evidence import Evidence, Gap, Unread
+from cards.evidence import Answered, Evidence, Gap, Unread
 from cards.fhir import read_codes, words_of
 from cards.fhir.instant import age_span
 from cards.fhir.resource import Resource
 from cards.orders import DraftOrder, Orders
 from cards.protocol import Protocol
+from cards.protocol.rules import RULES
 
 _PREGNANT_WEEKS = 42
 
@@ -76,6 +77,7 @@ class Chart(Struct, frozen=True, gc=False):
     filtered: bool = False
     deceased: bool = False
     allergies: tuple[Allergy, ...] = ()
+    accepted: datetime | None = None
 
     def gap(self, need: str) -> Gap | None:
         return next((gap for gap in self.gaps if gap.need == need), None)
@@ -104,6 +106,7 @@ def read_chart(
     medications: Mapping[str, Resource],
     protocol: Protocol,
     now: datetime,
+    answered: Iterable[Answered] = (),
 ) -> Chart:
     """The Chart of the evidence at ``now``."""
     file = protocol.file
@@ -175,6 +178,7 @@ def read_chart(
         ),
         filtered=runs_filtration(evidence),
         deceased=_deceased(evidence),
+        accepted=_accepted(answered, now, protocol),
     )
 
 
@@ -204,6 +208,21 @@ def _suspected(conditions: Conditions, sex: str | None) -> tuple[Suspected, ...]
         if not (found.group == "pregnancy" and sex == "male")
         and not (found.group == "heart block" and paced)
     )
+
+
+def _accepted(answered: Iterable[Answered], now: datetime, protocol: Protocol) -> datetime | None:
+    """When a magnesium order that was suggested here was accepted, so lately that the record may
+    not show it yet (ruling 149)."""
+    span = protocol.file.limit.accepted_unseen.span
+    times = [
+        a.at
+        for a in answered
+        if a.outcome == "accepted"
+        and (kind := RULES.get(a.rule)) is not None
+        and (kind.treats or kind.listens or a.rule == "sign")
+        and timedelta(0) <= now - a.at < span
+    ]
+    return max(times, default=None)
 
 
 def _deceased(evidence: Evidence) -> bool:

@@ -28,12 +28,15 @@ COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"
 
 class Treatment(Struct, frozen=True, gc=False):
     """Magnesium that counts as given: the resource, its name, and when it ended (or will);
-    ``begun`` when it is not known to be over, nor how much of it was given (ruling 155)."""
+    ``begun`` when it is not known to be over, nor how much of it was given (ruling 155).
+    ``ordered`` and ``status`` of an order, of which nobody recorded the time (ruling 128)."""
 
     reference: str
     label: str
     when: datetime | None
     begun: bool = False
+    ordered: datetime | None = None
+    status: str = ""
 
 
 class Coming(Struct, frozen=True, gc=False):
@@ -225,7 +228,9 @@ class Medicines(Struct, frozen=True, dict=True):
                 found.append(Treatment(g.reference, g.identity.label, g.moment))
         for o in self.magnesium:
             if o.parenteral and o.start and o.start > collected and self._over(o):
-                found.append(Treatment(o.reference, o.label, o.end(self.one_off) or o.start))
+                when = o.end(self.one_off) or o.start
+                status = "completed" if o.resource.status == "completed" else "over"
+                found.append(Treatment(o.reference, o.label, when, ordered=o.start, status=status))
         for coming in self.coming:
             last = coming.order.last_due(self.now, self.rest)
             if coming.order.parenteral and last is not None and last > collected:
@@ -291,13 +296,17 @@ class Medicines(Struct, frozen=True, dict=True):
             and o.due_mg(since, self.now) != Decimal(0)
         )
 
-    def last_infusion_end(self) -> datetime | None:
-        """When the newest parenteral magnesium ended."""
+    def last_infusion_end(self, *, recorded: bool = False) -> datetime | None:
+        """When the newest parenteral magnesium ended; ``recorded``: as somebody wrote it down, which
+        alone is told (ruling 128)."""
         ends = [g.end for g in self.magnesium_given if g.end and not self._is_oral(g)]
         ends += [
             end
             for o in self.magnesium
-            if o.parenteral and self._over(o) and (end := o.end(self.one_off)) is not None
+            if not recorded
+            and o.parenteral
+            and self._over(o)
+            and (end := o.end(self.one_off)) is not None
         ]
         past = [end for end in ends if end <= self.now]
         return max(past, default=None)

@@ -1,5 +1,6 @@
 """Evidence: what was obtained about a patient, what was not, and since when it was known."""
 
+from cards.evidence.answered import Answered
 from cards.evidence.coded import has_code_shape
 from cards.evidence.evidence import Evidence, Gap, SetAside, Unread, collect
 from cards.evidence.need import NEED, NEED_OF_LAB, NEED_OF_TYPE, NEEDS, Need, title_of
@@ -13,6 +14,7 @@ __all__ = [
     "NEEDS",
     "NEED_OF_LAB",
     "NEED_OF_TYPE",
+    "Answered",
     "Evidence",
     "Gap",
     "Need",

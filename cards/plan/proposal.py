@@ -16,6 +16,7 @@ from cards.protocol import Protocol
 from cards.protocol.doses import Dose
 from cards.protocol.regimens import lasts, recheck_after, rechecks
 from cards.units.quantity import places
+from cards.units.quantity import span as span_words
 
 _MORNING = 6
 _APART = timedelta(hours=4)
@@ -329,26 +330,39 @@ def _labs(
     if not labs:
         return None
     chart = assessment.chart
-    at = _settled(assessment, protocol)
+    at = chart.now if _at_once(assessment, findings) else _settled(assessment, protocol)
     actions = tuple(
         _lab(lab, chart, at if lab == "magnesium" else chart.now, n) for n, lab in enumerate(labs)
     )
     names = " and ".join(LAB_NAMES[lab] for lab in labs)
-    settled = protocol.file.result.not_equilibrated
-    when = "now" if at == chart.now else f"{settled.said} after the infusion"
+    when = "now"
+    if at > chart.now:
+        when = f"in {span_words(-(-int((at - chart.now).total_seconds()) // 60))}"
+        if chart.medicines.running_parenteral:
+            when = f"{protocol.file.result.not_equilibrated.said} after the infusion"
     return Proposal(f"Order {names} {when}", "labs/" + "+".join(labs), False, actions)
 
 
+def _at_once(assessment: Assessment, findings: tuple[Finding, ...]) -> bool:
+    """No level, an emergency without one, toxic, or too much running: nothing to wait for (ruling
+    128)."""
+    result = assessment.chart.magnesium.result
+    rules = {finding.rule for finding in findings}
+    return (
+        result is None
+        or result.acts_as == "toxic"
+        or bool(rules & {"life-no-level", "life-level-first", "too-much"})
+    )
+
+
 def _settled(assessment: Assessment, protocol: Protocol) -> datetime:
-    """Now; or, while magnesium is being given, when the level means something again."""
+    """Now; or, while magnesium is being given, when the level means something again. Of what was
+    given only the times that somebody recorded count."""
     chart = assessment.chart
-    if not assessment.stops.met("H9"):
-        return chart.now
-    result = chart.magnesium.result
     medicines = chart.medicines
-    ends = [
-        treatment.when for treatment in medicines.given_since(result.collected if result else None)
-    ]
-    ends += [order.end(medicines.one_off) for order in medicines.running_parenteral]
-    latest = max((end for end in ends if end is not None), default=chart.now)
-    return max(chart.now, latest + protocol.file.result.not_equilibrated.span)
+    ends = [order.end(medicines.one_off) for order in medicines.running_parenteral]
+    if assessment.stops.met("H9"):
+        ends.append(medicines.last_infusion_end(recorded=True))
+    latest = max((end for end in ends if end is not None), default=None)
+    settled = protocol.file.result.not_equilibrated.span
+    return chart.now if latest is None else max(chart.now, latest + settled)

@@ -12,10 +12,10 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cards.evidence import Evidence
+from cards.evidence import Answered, Evidence
 from cards.fhir.resource import version
 from cards.protocol import Protocol
-from cards.quiet import Answered, digest
+from cards.quiet import digest
 from service.answer import Answer, Mode
 from service.cdshooks.feedback import Feedback, FeedbackItem
 from service.cdshooks.request import HookRequest

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import cards
+from cards.evidence import Answered
 from cards.protocol import Protocol
-from cards.quiet import Answered, alarms, draft_key, result_key
+from cards.quiet import alarms, draft_key, result_key
 from service.replay.ask import Answers
 from service.replay.row import AFTER_H
 

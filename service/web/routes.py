@@ -21,9 +21,8 @@ import msgspec
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from cards.evidence import Evidence
+from cards.evidence import Answered, Evidence
 from cards.protocol import Protocol
-from cards.quiet import Answered
 from service.answer import Mode, answer
 from service.cdshooks.feedback import read_feedback
 from service.cdshooks.openapi import openapi

@@ -67,6 +67,8 @@ class TriggerContext(Struct, frozen=True, gc=False):
         """Magnesium is being replaced, in any way that treats this level."""
         if self.infused or self.pressing:
             return self.infused
+        if self.stops.met("accepted"):
+            return True  # taken as placed (ruling 149)
         medicines = self.chart.medicines
         result = self.chart.magnesium.result
         given = medicines.given_since(result.collected if result else None)

@@ -176,7 +176,7 @@ def notes(assessment: Assessment, protocol: Protocol) -> list[Line]:
         lines.append(Line(f"site-relaxed: {record(relaxed.stop)}.", "foot", 0))
     if chart.now.date() > protocol.review_due:
         lines.append(Line("protocol review overdue.", "foot", 0))
-    end = chart.medicines.last_infusion_end()
+    end = chart.medicines.last_infusion_end(recorded=True)
     result = chart.magnesium.result
     if (
         end is not None

@@ -16,9 +16,8 @@ from typing import Any
 
 import msgspec
 
-from cards.evidence import Evidence
+from cards.evidence import Answered, Evidence
 from cards.protocol import PROFILES, Protocol, shipped
-from cards.quiet import Answered
 from service.answer import Answer, Clock, Mode, answer
 from service.cdshooks.request import SERVICE_OF_HOOK, HookRequest
 from service.errors import ServiceError
