@@ -71,6 +71,11 @@ class _Refusal(click.ClickException):
     " magnesium order follows its suggestion within 6 h; none: never; overridden: at once.",
 )
 @click.option(
+    "--alone",
+    is_flag=True,
+    help="Sign each order by itself, to compare with what signs them one by one.",
+)
+@click.option(
     "--min-cell",
     default=11,
     show_default=True,
@@ -98,11 +103,13 @@ def replay(
     """What would a protocol have done to the patients of an export?
 
     PATH… are FHIR R4 Bulk Data files (NDJSON, plain or gzip; Parquet) or folders of them, all
-    types together in any order. Each medication order is replayed as an order-select and an
-    order-sign when it was written, each magnesium result as a patient-view when it was known;
-    every decision sees only what was known then. Writes decisions.parquet, patients.ndjson,
-    rejected.ndjson, summary.json and report.html to --out, without ids, names or free text of
-    the record, except rejected.ndjson, which keeps lines that could not be used whole.
+    types together in any order. Each medication order is replayed as an order-select when it was
+    written, the orders of one patient, encounter (where it is stated) and minute as one order-sign
+    (of a day and author, where the record gives the day alone), each magnesium result as a
+    patient-view when it was known; every decision sees only what was known then. Writes
+    decisions.parquet, patients.ndjson, rejected.ndjson, summary.json and report.html to --out,
+    without ids, names or free text of the record, except rejected.ndjson, which keeps lines that
+    could not be used whole.
 
     A run that was ended goes on when it is started again with the same arguments. Spark: PATH
     must be readable at the same place on every executor.
@@ -181,6 +188,7 @@ def _ask(
     assume_none: tuple[str, ...],
     setting: str | None,
     answers: Any,
+    alone: bool,
 ) -> Ask:
     from service.config.settings import read_settings
     from service.replay.ask import Ask
@@ -206,6 +214,7 @@ def _ask(
         setting=setting or "",
         timezone=settings.timezone.key,
         key=_key(settings),
+        alone=alone,
     )
 
 

@@ -1,15 +1,15 @@
 """Walk: one patient through time.
 
-Each medication order is an order-select and an order-sign at ``authoredOn``, each magnesium
-result a patient-view at the time it was known; each is decided by ``cards.decide`` on what was
-known then, and becomes one row. Orders written at the same moment see each other as active.
+Each medication order is an order-select at ``authoredOn``, those written together are one
+order-sign (moment.py), each magnesium result is a patient-view at the time it was known; each is
+decided by ``cards.decide`` on what was known then, and becomes one row. An order that is chosen
+sees the others of its moment as active.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import cards
 from cards import codes
@@ -18,7 +18,7 @@ from cards.evidence import NEEDS, Gap
 from cards.evidence.known import EVER, end_guessed, known_since, latest
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import EncounterClass, Resource, name, reference_key
-from cards.orders import DraftOrder, Orders, read_order
+from cards.orders import Orders, read_order
 from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
 from service.cdshooks.request import SERVICE_OF_HOOK
@@ -26,31 +26,15 @@ from service.replay import compare, describe
 from service.replay.answers import Answering
 from service.replay.ask import Ask
 from service.replay.history import History
+from service.replay.moment import Moment, Written, chosen, signed, written_at
 from service.replay.names import Names
-from service.replay.record import Record, drafted, read_record
-from service.replay.row import HOOKS, LOW_H, Decided, Low, Trigger, Walked
+from service.replay.record import Record, author, drafted, read_record
+from service.replay.row import LOW_H, Decided, Low, Trigger, Walked
 
 _CLASS = {"inpatient": "IMP", "ambulatory": "AMB"}
 _NEVER_WRITTEN = frozenset({"draft", "entered-in-error"})
 _NO_STAY = frozenset({"planned", "cancelled", "entered-in-error"})
 _LOW = timedelta(hours=LOW_H)
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A hook fires ``at`` a time (``exact``: the record gives the time of day) because of a
-    result or an order; ``raw`` is the order as a draft."""
-
-    at: datetime
-    exact: bool
-    hook: str
-    trigger: Trigger
-    resource: Resource
-    raw: bytes = b""
-    order: DraftOrder | None = None
-
-    def rank(self) -> tuple[datetime, int, str]:
-        return self.at, HOOKS.index(self.hook), self.trigger.id
 
 
 class Walker:
@@ -85,7 +69,7 @@ class Walk:
             self._sides.append(self._side(against, self._history if same else self._read(against)))
         self._orders = self._read_orders()
         self._treatments = sorted(
-            ((m.at, m.order) for m in self._orders if m.order and m.order.magnesium),
+            ((m.at, m.order) for m in self._orders if m.order.magnesium),
             key=lambda pair: (pair[0], pair[1].resource.id or ""),
         )
         self._results = list(self._read_results())
@@ -108,34 +92,23 @@ class Walk:
 
     # --- what fires -------------------------------------------------------------------------
 
-    def _read_orders(self) -> list[Moment]:
-        found: dict[str, Moment] = {}
+    def _read_orders(self) -> tuple[Written, ...]:
+        found: dict[str, Written] = {}
         formulary = self._walker.protocol.formulary
         for resource, raw in self._record.orders:
-            written = self._written(resource.authoredOn)
+            written = written_at(resource.authoredOn, self._walker.zone)
             if written is None or resource.status in _NEVER_WRITTEN:
                 continue
             if resource.intent in NEVER_RUN:
                 continue
             order = read_order(resource, self._record.medications, formulary)
-            trigger = self._trigger(resource, raw)
-            moment = Moment(*written, "order-select", trigger, resource, drafted(raw), order)
+            id_ = self._trigger(resource, raw).id
+            this = Written(*written, id_, resource, drafted(raw), order, author(raw))
             # Of an order that came in several versions the first is the one that was written.
-            first = found.setdefault(trigger.id, moment)
-            if moment.at < first.at:
-                found[trigger.id] = moment
-        return list(found.values())
-
-    def _written(self, text: str | None) -> tuple[datetime, bool] | None:
-        """(when, whether to the minute): a bare date is its beginning, when nothing of that day
-        was known yet."""
-        instant = read_instant(text)
-        if instant is None:
-            return None
-        if instant.exact:
-            return instant.start, True
-        first = instant.start.replace(tzinfo=self._walker.zone)
-        return first.astimezone(UTC), False
+            first = found.setdefault(id_, this)
+            if this.at < first.at:
+                found[id_] = this
+        return tuple(found.values())
 
     def _read_results(self) -> Iterator[Moment]:
         seen = set()
@@ -161,12 +134,11 @@ class Walk:
         if self._history.patient is None:
             return
         hooks = self._walker.ask.hooks
-        moments = [m for m in self._results if m.hook in hooks]
-        for hook in ("order-select", "order-sign"):
-            if hook in hooks:
-                moments += [replace(moment, hook=hook) for moment in self._orders]
-        moments.sort(key=Moment.rank)
-        waiting = [when for when, _ in self._treatments]
+        calls = list(signed(self._orders, alone=self._walker.ask.alone))
+        moments = [*self._results, *chosen(self._orders), *calls]
+        moments = sorted((m for m in moments if m.hook in hooks), key=Moment.rank)
+        # An order answers a card once it is signed, and not the card at its own signing.
+        waiting = sorted(m.at for m in calls if any(o.order.magnesium for o in m.orders))
         for moment in moments:
             while waiting and waiting[0] < moment.at:
                 when = waiting.pop(0)
@@ -185,7 +157,7 @@ class Walk:
                 hook=moment.hook,
                 service=SERVICE_OF_HOOK[moment.hook],
                 hook_instance=f"replay-{moment.trigger.id}",
-                drafts=(moment.raw,) if moment.raw else (),
+                drafts=tuple(order.raw for order in moment.orders),
                 selections=(name(resource),)
                 if moment.hook == "order-select" and resource.id
                 else (),
@@ -208,7 +180,6 @@ class Walk:
     ) -> Decided:
         decision = made[0]
         plan, chart = decision.plan, decision.chart
-        order = moment.order
         return Decided(
             patient=self._patient,
             time=describe.utc(moment.at),
@@ -217,7 +188,15 @@ class Walk:
             hook=moment.hook,
             trigger=moment.trigger,
             exact=moment.exact,
-            order=describe.ordered(order, relevant=relevant) if order is not None else None,
+            orders=tuple(
+                describe.ordered(
+                    written.order,
+                    written.id,
+                    relevant=relevant,
+                    told=describe.told(decision, written.raw),
+                )
+                for written in moment.orders
+            ),
             setting=chart.setting,
             setting_known=chart.setting_known,
             renal=chart.kidney.id,
@@ -231,7 +210,7 @@ class Walk:
             gaps=describe.gaps(decision),
             hushed=describe.hushed(decision),
             followed=describe.followed(
-                decision, self._treatments, moment.resource.id if order is not None else None
+                decision, self._treatments, {o.resource.id for o in moment.orders if o.resource.id}
             ),
             against=compare.other(decision, made[1]) if len(made) > 1 else None,
         )
