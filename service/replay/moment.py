@@ -31,6 +31,9 @@ class Written:
     order: DraftOrder
     author: str = ""
 
+    def rank(self) -> tuple[datetime, str, str]:
+        return self.at, self.resource.id or "", self.id
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -69,7 +72,7 @@ def signed(orders: Iterable[Written], *, alone: bool = False) -> Iterator[Moment
     """An order-sign of the orders that were written together, when the last of them was;
     ``alone``: of each."""
     together: dict[tuple[object, ...], list[Written]] = {}
-    for order in sorted(orders, key=lambda order: (order.at, order.resource.id or "", order.id)):
+    for order in sorted(orders, key=Written.rank):
         together.setdefault((order.id,) if alone else _together(order), []).append(order)
     return (_moment("order-sign", tuple(some)) for some in together.values())
 

@@ -30,6 +30,7 @@ from service.replay.moment import Moment, Written, chosen, signed, written_at
 from service.replay.names import Names
 from service.replay.record import Record, author, drafted, read_record
 from service.replay.row import LOW_H, Decided, Low, Trigger, Walked
+from service.replay.sample import Drawn, Sample, Sampled, card_text
 
 _CLASS = {"inpatient": "IMP", "ambulatory": "AMB"}
 _NEVER_WRITTEN = frozenset({"draft", "entered-in-error"})
@@ -51,15 +52,23 @@ class Walker:
             if need.type not in there
         }
 
-    def walk(self, patient: str, patient_id: str, lines: Iterable[bytes]) -> Walk:
-        """The Walk of a patient; ``lines`` are its own and those of its Medications."""
-        return Walk(self, patient, read_record(patient_id, lines))
+    def walk(
+        self, patient: str, patient_id: str, lines: Iterable[bytes], sample: Sample | None = None
+    ) -> Walk:
+        """The Walk of a patient; ``lines`` are its own and those of its Medications. Cards that
+        ``sample`` wants are kept whole."""
+        return Walk(self, patient, read_record(patient_id, lines), sample)
 
 
 class Walk:
     """One patient: first ``decisions``, then what they add up to."""
 
-    def __init__(self, walker: Walker, patient: str, record: Record) -> None:
+    def __init__(
+        self, walker: Walker, patient: str, record: Record, sample: Sample | None = None
+    ) -> None:
+        self._sample = sample
+        self._cards: list[Sampled] = []
+        self._shown = 0
         self._walker, self._patient, self._record = walker, patient, record
         self._history = self._read(walker.protocol)
         self._sides = [self._side(walker.protocol, self._history)]
@@ -108,7 +117,7 @@ class Walk:
             first = found.setdefault(id_, this)
             if this.at < first.at:
                 found[id_] = this
-        return tuple(found.values())
+        return tuple(sorted(found.values(), key=Written.rank))
 
     def _read_results(self) -> Iterator[Moment]:
         seen = set()
@@ -168,6 +177,7 @@ class Walk:
             answering.shown(decision)
             made.append(decision)
         decision = made[0]
+        self._draw(decision, moment)
         relevant = moment.hook != "order-select" or (
             orders is not None and cards.needs_patient(orders, self._walker.protocol)
         )
@@ -263,6 +273,21 @@ class Walk:
                 observed_h=describe.hours(min(max(last, at), at + _LOW), at),
             )
         )
+
+    def _draw(self, decision: cards.Decision, moment: Moment) -> None:
+        if self._sample is None or decision.plan is None:
+            return
+        self._shown += 1
+        when, trigger = describe.utc(moment.at), moment.trigger
+        rank = self._sample.rank(self._patient, moment.hook, trigger.id, when)
+        if self._sample.wants(rank):
+            text = card_text(decision, moment, self._orders, self._results)
+            self._cards.append(Sampled(rank, decision.plan.findings[0].rule, text))
+
+    @property
+    def drawn(self) -> Drawn:
+        """How many cards were shown so far, and those that the sample wanted."""
+        return Drawn(self._shown, tuple(self._cards))
 
     # --- the patient ------------------------------------------------------------------------
 

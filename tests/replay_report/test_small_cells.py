@@ -237,8 +237,8 @@ def _attack(whole: dict[Key, dict[str, Any]], published: dict[Key, dict[str, Any
             sums.append(Sum(whole_of, tuple(offered)))
     both = {key[1]: row(*key) for key in published if key[0] == "both"}
     for hook, name in (("order-select", "chosen"), ("order-sign", "signed")):
-        ordered: Key = ("ordered", hook)
-        card = ("ordered-card", hook)
+        ordered = known(("ordered", hook), None, 0)
+        card = known(("ordered-card", hook), None, 0)
         further: Key = ("further", hook)
         for table in ("kinds", "drugs"):
             lines = [k for k in published if k[:2] == (table, hook)]
@@ -248,7 +248,7 @@ def _attack(whole: dict[Key, dict[str, Any]], published: dict[Key, dict[str, Any
         several = ("together", "more than one order", "all")
         few = whole[several]["patients"] if hook == "order-sign" and several in whole else 0
         known(further, None if hook == "order-sign" else 0, few)
-        sums.append(Sum(ordered, (("calls", hook), further)))
+        sums.append(Sum(ordered, (known(("calls", hook), None, 0), further)))
         if both:
             sums.append(Sum(card, (both["at both"], both[f"only when {name}"])))
             sums.append(Sum(ordered, tuple(both.values())))
