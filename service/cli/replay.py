@@ -69,6 +69,26 @@ _HOOKS = ("patient-view", "order-select", "order-sign")
     " magnesium order follows its suggestion within 6 h; none: never; overridden: at once.",
 )
 @click.option(
+    "--alone",
+    is_flag=True,
+    help="Sign each order by itself, to compare with what signs them one by one.",
+)
+@click.option(
+    "--sample",
+    default=60,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many cards, drawn by chance, are written whole to sample.md, to be marked keep or"
+    " drop: patient data, for one reader in the house.",
+)
+@click.option("--seed", default="", metavar="TEXT", help="Another one draws other cards.")
+@click.option(
+    "--marks",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Count the marks in FILE, a sample.md, by rule; write marks.json to --out, and end.",
+)
+@click.option(
     "--min-cell",
     default=11,
     show_default=True,
@@ -91,22 +111,29 @@ def replay(
     workers: int | None,
     min_cell: int,
     fresh: bool,
+    marks: Path | None,
     **options: Any,
 ) -> None:
     """What would a protocol have done to the patients of an export?
 
     PATH… are FHIR R4 Bulk Data files (NDJSON, plain or gzip; Parquet) or folders of them, all
-    types together in any order. Each medication order is replayed as an order-select and an
-    order-sign when it was written, each magnesium result as a patient-view when it was known;
-    every decision sees only what was known then. Writes decisions.parquet, patients.ndjson,
-    rejected.ndjson, summary.json and report.html to --out, without ids, names or free text of
-    the record, except rejected.ndjson, which keeps lines that could not be used whole.
+    types together in any order. Each medication order is replayed as an order-select when it was
+    written, the orders of one patient, encounter (where it is stated) and minute as one order-sign
+    (of a day and author, where the record gives the day alone), each magnesium result as a
+    patient-view when it was known; every decision sees only what was known then. Writes
+    decisions.parquet, patients.ndjson, rejected.ndjson, summary.json and report.html to --out,
+    without ids, names or free text of the record, except rejected.ndjson, which keeps lines that
+    could not be used whole. sample.md holds some cards whole, with facts and orders of the
+    record: patient data, for nobody but its reader.
 
     A run that was ended goes on when it is started again with the same arguments. Spark: PATH
     must be readable at the same place on every executor.
     """
     if example is not None:
         _write_example(example, paths)
+        return
+    if marks is not None:
+        _count_marks(marks, out, paths)
         return
     if not paths:
         raise click.UsageError("Missing argument 'PATH…': an export, or --example DIR for one.")
@@ -157,6 +184,26 @@ def _write_example(folder: Path, paths: tuple[Path, ...]) -> None:
     click.echo(f"Now: repletion replay {folder} --out {folder}-replayed")
 
 
+def _count_marks(path: Path, out: Path, paths: tuple[Path, ...]) -> None:
+    from service.config.settings import SettingsError, read_settings
+    from service.replay.errors import ReplayError
+    from service.replay.marks import count_marks
+
+    if paths:
+        raise Refusal("--marks counts a sample, and replays nothing: leave PATH out")
+    try:
+        marks = count_marks(path, _key(read_settings()), out)
+    except (ReplayError, SettingsError) as error:
+        raise Refusal(str(error)) from None
+    for name, tally in (("all", marks.all), *((one.rule, one.tally) for one in marks.rules)):
+        kept = tally.kept
+        share = f", {kept[0]:.0f} % kept ({kept[1]:.0f} to {kept[2]:.0f})" if kept else ""
+        click.echo(
+            f"{name}: keep {tally.keep}, drop {tally.drop}, unmarked {tally.unmarked}{share}"
+        )
+    click.echo(f"{out / 'marks.json'}")
+
+
 def _say(run: Run, out: Path, decisions: int, seconds: float, sentences: Iterable[str]) -> None:
     from cards.phrase import counted
 
@@ -179,6 +226,9 @@ def _ask(
     assume_none: tuple[str, ...],
     setting: str | None,
     answers: Any,
+    alone: bool,
+    sample: int,
+    seed: str,
 ) -> Ask:
     from service.config.settings import read_settings
     from service.replay.ask import Ask
@@ -204,6 +254,9 @@ def _ask(
         setting=setting or "",
         timezone=settings.timezone.key,
         key=_key(settings),
+        alone=alone,
+        sample=sample,
+        seed=seed,
     )
 
 

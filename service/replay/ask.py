@@ -27,7 +27,8 @@ class ProtocolFile(Struct, frozen=True):
 
 class Ask(Struct, frozen=True):
     """``timezone`` is the site's; ``setting`` "inpatient" or "ambulatory" is assumed where no
-    Encounter tells ("" assumes nothing)."""
+    Encounter tells ("" assumes nothing); ``alone``: each order is signed by itself; ``sample``
+    cards are drawn by ``seed``."""
 
     protocol: ProtocolFile
     against: ProtocolFile | None
@@ -37,6 +38,9 @@ class Ask(Struct, frozen=True):
     setting: str
     timezone: str
     key: bytes = msgspec.field(default=b"")
+    alone: bool = False
+    sample: int = 0
+    seed: str = ""
 
     @property
     def zone(self) -> ZoneInfo:

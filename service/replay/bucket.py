@@ -9,6 +9,7 @@ from pathlib import Path
 from service.replay.ask import Ask
 from service.replay.record import medication_ids
 from service.replay.row import Walked, line
+from service.replay.sample import Sample
 from service.replay.scan import patient_of, split
 from service.replay.walk import Walker
 
@@ -17,10 +18,10 @@ _HERE = Path(__file__).parents[2]
 
 
 def walk_records(
-    records: Iterable[bytes], walker: Walker, medications: Lookup
+    records: Iterable[bytes], walker: Walker, medications: Lookup, sample: Sample
 ) -> Iterator[tuple[list[bytes], bytes, bool]]:
     """(lines of the decisions, line of the patient, whether the patient was walked) of each
-    patient of a bucket, in order."""
+    patient of a bucket, in order; ``sample`` draws among their cards."""
     patients: dict[str, list[bytes]] = {}
     for record in records:
         patient, text = split(record)
@@ -29,9 +30,13 @@ def walk_records(
         lines = patients.pop(patient)
         try:
             walk = walker.walk(
-                patient, patient_of(lines[0]) or "", [*lines, *medications(medication_ids(lines))]
+                patient,
+                patient_of(lines[0]) or "",
+                [*lines, *medications(medication_ids(lines))],
+                sample,
             )
             rows = [line(row) for row in walk.decisions()]
+            sample.add(walk.drawn)
             yield rows, line(walk.walked(len(rows))), True
         except Exception as error:  # a fault of ours: one patient, not the whole run
             yield [], line(Walked(patient, failed=_where(error))), False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ def utc(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
-def ordered(order: DraftOrder, *, relevant: bool) -> Ordered:
+def ordered(order: DraftOrder, id_: str, *, relevant: bool, told: bool) -> Ordered:
     return Ordered(
         drug=" + ".join(dict.fromkeys(drug.name for drug in order.identity.drugs)),
         groups=tuple(sorted(order.groups)),
@@ -49,7 +49,16 @@ def ordered(order: DraftOrder, *, relevant: bool) -> Ordered:
         as_needed=order.as_needed,
         relevant=relevant,
         resolved=order.identity.resolved,
+        id=id_,
+        told=told,
     )
+
+
+def told(decision: cards.Decision, draft: bytes) -> bool:
+    """Whether the card speaks of a draft of the call: a finding on it judges that order, or one
+    judges the patient, whatever is ordered."""
+    findings = decision.plan.findings if decision.plan is not None else ()
+    return any(f.draft is None or f.draft.raw == draft for f in findings)
 
 
 def level(decision: cards.Decision) -> Level | None:
@@ -151,11 +160,11 @@ def hushed(decision: cards.Decision) -> tuple[str, ...]:
 
 
 def followed(
-    decision: cards.Decision, orders: Iterable[tuple[datetime, DraftOrder]], trigger: str | None
+    decision: cards.Decision, orders: Iterable[tuple[datetime, DraftOrder]], at_hand: Container[str]
 ) -> tuple[Followed, ...] | None:
     """The magnesium among ``orders`` within AFTER_H after a suggested drug; None without one.
 
-    ``trigger`` is the id of the order at hand, which does not follow itself.
+    ``at_hand`` are the ids of the orders of the call, which do not follow themselves.
     """
     plan = decision.plan
     steps = [
@@ -171,7 +180,7 @@ def followed(
     for when, order in orders:
         after = hours(when, now)
         drug = order.magnesium
-        if drug is None or not 0 <= after <= AFTER_H or (trigger and order.resource.id == trigger):
+        if drug is None or not 0 <= after <= AFTER_H or order.resource.id in at_hand:
             continue
         doses = [line.dose for line in order.lines if line.dose is not None]
         found.append(

@@ -8,7 +8,8 @@ While a run goes on, `.replay/` holds what is finished, each part whole or not t
 | `scan/N.json` (`.data`, `.index`, `.bad`) | chunk N: its `Scan`, the lines by bucket and where \
 each begins (the bucket after the last: Medications), the lines rejected |
 | `medications.db` | the Medications of all chunks, by id |
-| `walked/N.json` (`.decisions`, `.patients`) | bucket N: its `Done`, its rows |
+| `walked/N.json` (`.decisions`, `.patients`, `.sample`) | bucket N: its `Done`, its rows, the \
+cards it draws |
 
 A run that was killed goes on from there; another input, protocol or option is refused.
 """
@@ -36,9 +37,18 @@ from service.replay.source import Chunk, File
 
 T = TypeVar("T")
 OUTPUTS = ("run.json", "decisions.parquet", "patients.ndjson", "rejected.ndjson")
-MORE = ("differences.ndjson", "summary.json", "report.html", "decisions.ndjson")
+MORE = (
+    "differences.ndjson",
+    "sample.md",
+    "marks.json",
+    "summary.json",
+    "report.html",
+    "decisions.ndjson",
+)
 """What may stand beside (the last: before there was a table, or made of it): nobody shall take an
 old one for that of a new run."""
+PRIVATE = 0o600
+"""The mode of what holds patient data to be read."""
 _AT_ONCE = 500
 
 
@@ -206,10 +216,11 @@ class Folder:
 
 
 @contextmanager
-def making(path: Path) -> Iterator[BinaryIO]:
+def making(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A file that appears under its name when it is whole and on the disk."""
     made = path.with_name(f"{path.name}.new")
-    with made.open("wb") as out:
+    made.unlink(missing_ok=True)  # what a killed run left may be open to others
+    with open(made, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as out:
         yield out
         out.flush()
         os.fsync(out.fileno())

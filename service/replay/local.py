@@ -17,11 +17,14 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
+import msgspec
+
 from service.replay.bucket import walk_records, walker
 from service.replay.engine import Progress, Task
 from service.replay.errors import ReplayError
 from service.replay.folder import Done, Folder, Medications, Scan, making
 from service.replay.names import Names
+from service.replay.sample import Sample
 from service.replay.scan import Bad, Kept, Scanned, Shared, scan
 from service.replay.source import Chunk
 
@@ -118,18 +121,22 @@ def walk_bucket(bucket: int, path: Path, task: Task, held: tuple[str, ...]) -> D
     """Walks the patients of a bucket into the folder."""
     folder = Folder(path)
     patients = decisions = failed = 0
+    sample = Sample(task.ask.sample, task.ask.seed)
     with (
         closing(Medications(folder.medications)) as medications,
         making(folder.walked_path(bucket, ".decisions")) as rows,
         making(folder.walked_path(bucket, ".patients")) as lines,
+        making(folder.walked_path(bucket, ".sample")) as drawn,
     ):
         records = folder.records(task.chunks, bucket, task.buckets)
-        for some, line, walked in walk_records(records, walker(task.ask, held), medications):
+        about = walker(task.ask, held)
+        for some, line, walked in walk_records(records, about, medications, sample):
             rows.writelines(some)
             lines.write(line)
             patients += 1
             decisions += len(some)
             failed += not walked
+        drawn.write(msgspec.json.encode(sample.drawn()))
     done = Done(patients, decisions, failed)
     folder.keep_walked(bucket, done)
     return done

@@ -13,7 +13,7 @@ from msgspec import Raw
 from cards.evidence import Unread
 from cards.fhir import key_of, medication_reference
 from cards.fhir.element import read_parts
-from cards.fhir.resource import Resource
+from cards.fhir.resource import Reference, Resource
 from service.cdshooks.prefetch import read_apart
 
 _decode = msgspec.json.Decoder(Resource).decode
@@ -89,6 +89,22 @@ def _references(resource: Resource) -> Iterator[str]:
     key = key_of(medication_reference(resource))
     if key is not None and key[0] == "Medication":
         yield key[1]
+
+
+class _Written(msgspec.Struct):
+    requester: Reference | None = None
+
+
+_written = msgspec.json.Decoder(_Written)
+
+
+def author(line: bytes) -> str:
+    """Who wrote an order, as the record refers to it; "" when it does not say."""
+    with suppress(msgspec.DecodeError, RecursionError):
+        requester = _written.decode(line).requester
+        if requester is not None and requester.reference:
+            return requester.reference
+    return ""
 
 
 def drafted(line: bytes) -> bytes:

@@ -8,12 +8,13 @@ In the folder of `--out`:
 | `decisions.parquet` | one `Decided` a row, as `decisions.md` says | patient, time, hook (HOOKS), trigger |
 | `patients.ndjson` | one `Walked` a line, also for patients without a decision | patient |
 | `rejected.ndjson` | one `Rejected` a line: input that could not be used, whole | file, line |
+| `sample.md` | some cards, whole, to be marked (sample.py): **patient data** | chance |
 
 The report is written from these files alone, by `service.replay.report.write(folder)`: it makes
 `summary.json` and `report.html` beside them, and calls no clock, so that both engines and a
 resumed run give the same bytes. Lines are compact JSON in UTF-8; Decimals are JSON numbers; an
 element that has its default is left out (decode with these types). No id, name or free text of
-the record stands in any of them but `rejected.ndjson`.
+the record stands in any of them but `rejected.ndjson` and `sample.md`.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Trigger(Struct, frozen=True, omit_defaults=True):
 
 
 class Ordered(Struct, frozen=True, omit_defaults=True):
-    """The order of an order hook, in our own words."""
+    """An order of an order hook, in our own words."""
 
     drug: str = ""
     groups: tuple[str, ...] = ()
@@ -52,6 +53,8 @@ class Ordered(Struct, frozen=True, omit_defaults=True):
     as_needed: bool = False
     relevant: bool = True
     resolved: bool = True
+    id: str = ""
+    told: bool = False
 
 
 class Level(Struct, frozen=True, omit_defaults=True):
@@ -136,7 +139,7 @@ class Decided(Struct, frozen=True, omit_defaults=True):
     hook: str
     trigger: Trigger
     exact: bool = True
-    order: Ordered | None = None
+    orders: tuple[Ordered, ...] = ()
     setting: str = "inpatient"
     setting_known: bool = False
     renal: str = "RU"
@@ -182,9 +185,9 @@ class Walked(Struct, frozen=True, omit_defaults=True):
     ``days`` under observation: the union of the periods of its Encounters where it has any
     with a start (``counted`` "encounters"; an open one ends with the last record), else from
     the first to the last dated record ("records"), at least one hour; 0 and "none" without any
-    dated record. ``orders`` medication orders (each an order-select and an order-sign),
-    ``magnesium_orders`` of them replacement magnesium; ``magnesium_results`` results (each a
-    patient-view); ``lows`` see Low, by time.
+    dated record. ``orders`` medication orders (each an order-select, those of a moment together
+    one order-sign), ``magnesium_orders`` of them replacement magnesium; ``magnesium_results``
+    results (each a patient-view); ``lows`` see Low, by time.
 
     ``resources`` read for this patient, by type. ``undated``: by type, not used because nobody
     can tell since when they were known. ``unread``: by type, broken in their types.
@@ -252,10 +255,11 @@ class Run(Struct, frozen=True, omit_defaults=True):
     """What was asked, and what was read: all the report needs to know of the run.
 
     ``hooks`` walked; ``answers`` how cards count as answered ("record", "none", "overridden");
-    ``held`` resource types of the input with their numbers; ``assumed_none`` types taken as
-    empty; ``setting`` assumed where no Encounter tells ("" for none); ``timezone`` of the site;
-    ``rejected`` lines by reason; ``unused`` resources of types the logic does not read, by type;
-    ``failed`` patients that could not be walked through a fault of ours.
+    ``held`` resource types of the input with their numbers; ``assumed_none`` types taken as empty;
+    ``setting`` assumed where no Encounter tells ("" for none); ``alone``: each order was signed by
+    itself; ``timezone`` of the site; ``rejected`` lines by reason; ``unused`` resources of types
+    the logic does not read, by type; ``failed`` patients that could not be walked through a fault
+    of ours.
     """
 
     software: str
@@ -271,6 +275,7 @@ class Run(Struct, frozen=True, omit_defaults=True):
     against: Profile | None = None
     assumed_none: tuple[str, ...] = ()
     setting: str = ""
+    alone: bool = False
     rejected: dict[str, int] = {}
     unused: dict[str, int] = {}
     failed: int = 0

@@ -85,6 +85,7 @@ def _run(files: tuple[File, ...], task: Task, folder: Folder, min_cell: int) -> 
         answers=ask.answers,
         assumed_none=ask.assume_none,
         setting=ask.setting,
+        alone=ask.alone,
         timezone=ask.timezone,
         min_cell=min_cell,
         sources=tuple(Source(f.path, f.bytes, lines[n]) for n, f in enumerate(files)),

@@ -23,6 +23,7 @@ from service.replay.engine import Progress, Task
 from service.replay.errors import ReplayError
 from service.replay.folder import Done, Folder, Medications, Scan, making
 from service.replay.names import Names
+from service.replay.sample import Sample
 from service.replay.scan import Bad, Kept, Scanned, Shared, scan
 
 _WAVES = 4  # buckets of one job, for each task slot: so much is lost by a kill
@@ -115,13 +116,16 @@ class Spark:
 
             records = (record for _, record in items)
             rows, lines, done = [], [], Counter[str]()
+            sample = Sample(ask.sample, ask.seed)
             with closing(Medications(Path(SparkFiles.get(name)))) as medications:
-                for some, line, walked in walk_records(records, walker(ask, held), medications):
+                about = walker(ask, held)
+                for some, line, walked in walk_records(records, about, medications, sample):
                     rows += some
                     lines.append(line)
                     done.update(patients=1, decisions=len(some), failed=int(not walked))
             yield b"".join(rows)
             yield b"".join(lines)
+            yield msgspec.json.encode(sample.drawn())
             yield msgspec.json.encode(Done(done["patients"], done["decisions"], done["failed"]))
 
         wave = max(context.defaultParallelism * _WAVES, 1)
@@ -129,8 +133,10 @@ class Spark:
             some = waiting[at : at + wave]
             made = self._job(walk, some)
             for number, bucket in enumerate(some):
-                rows, lines, told = made[number * 3 : number * 3 + 3]
-                for suffix, content in ((".decisions", rows), (".patients", lines)):
+                *parts, told = made[number * 4 : number * 4 + 4]
+                for suffix, content in zip(
+                    (".decisions", ".patients", ".sample"), parts, strict=True
+                ):
                     with making(folder.walked_path(bucket, suffix)) as out:
                         out.write(content)
                 done = msgspec.json.decode(told, type=Done)

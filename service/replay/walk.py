@@ -1,16 +1,16 @@
 """Walk: one patient through time.
 
-Each medication order is an order-select and an order-sign at ``authoredOn``, each magnesium
-result a patient-view at the time it was known; each is decided by ``cards.decide`` on what was
-known then, and becomes one row. Orders written at the same moment see each other as active.
+Each medication order is an order-select at ``authoredOn``, those written together are one
+order-sign (moment.py), each magnesium result is a patient-view at the time it was known; each is
+decided by ``cards.decide`` on what was known then, and becomes one row. An order that is chosen
+sees the others of its moment as active.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import repeat
 
 import cards
@@ -21,7 +21,7 @@ from cards.evidence.known import EVER, end_guessed, known_since, latest
 from cards.fhir import key_of
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import EncounterClass, Resource, name
-from cards.orders import DraftOrder, Orders, read_order
+from cards.orders import Orders, read_order
 from cards.orders.order import NEVER_RUN
 from cards.protocol import Protocol
 from service.cdshooks.request import SERVICE_OF_HOOK
@@ -29,31 +29,16 @@ from service.replay import compare, describe
 from service.replay.answers import Answering
 from service.replay.ask import Ask
 from service.replay.history import History
+from service.replay.moment import Moment, Written, chosen, signed, written_at
 from service.replay.names import Names
-from service.replay.record import Record, drafted, read_record
-from service.replay.row import HOOKS, LOW_H, PARTED, Decided, Low, Trigger, Walked
+from service.replay.record import Record, author, drafted, read_record
+from service.replay.row import LOW_H, PARTED, Decided, Low, Trigger, Walked
+from service.replay.sample import Drawn, Sample, Sampled, card_text
 
 _CLASS = {"inpatient": "IMP", "ambulatory": "AMB"}
 _NEVER_WRITTEN = frozenset({"draft", "entered-in-error"})
 _NO_STAY = frozenset({"planned", "cancelled", "entered-in-error"})
 _LOW = timedelta(hours=LOW_H)
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A hook fires ``at`` a time (``exact``: the record gives the time of day) because of a
-    result or an order; ``raw`` is the order as a draft."""
-
-    at: datetime
-    exact: bool
-    hook: str
-    trigger: Trigger
-    resource: Resource
-    raw: bytes = b""
-    order: DraftOrder | None = None
-
-    def rank(self) -> tuple[datetime, int, str]:
-        return self.at, HOOKS.index(self.hook), self.trigger.id
 
 
 class Walker:
@@ -70,15 +55,23 @@ class Walker:
             if need.type not in there
         }
 
-    def walk(self, patient: str, patient_id: str, lines: Iterable[bytes]) -> Walk:
-        """The Walk of a patient; ``lines`` are its own and those of its Medications."""
-        return Walk(self, patient, read_record(patient_id, lines))
+    def walk(
+        self, patient: str, patient_id: str, lines: Iterable[bytes], sample: Sample | None = None
+    ) -> Walk:
+        """The Walk of a patient; ``lines`` are its own and those of its Medications. Cards that
+        ``sample`` wants are kept whole."""
+        return Walk(self, patient, read_record(patient_id, lines), sample)
 
 
 class Walk:
     """One patient: first ``decisions``, then what they add up to."""
 
-    def __init__(self, walker: Walker, patient: str, record: Record) -> None:
+    def __init__(
+        self, walker: Walker, patient: str, record: Record, sample: Sample | None = None
+    ) -> None:
+        self._sample = sample
+        self._cards: list[Sampled] = []
+        self._shown = 0
         self._walker, self._patient, self._record = walker, patient, record
         self._history = self._read(walker.protocol)
         self._sides = [self._side(walker.protocol, self._history)]
@@ -88,7 +81,7 @@ class Walk:
             self._sides.append(self._side(against, self._history if same else self._read(against)))
         self._orders = self._read_orders()
         self._treatments = sorted(
-            ((m.at, m.order) for m in self._orders if m.order and m.order.magnesium),
+            ((m.at, m.order) for m in self._orders if m.order.magnesium),
             key=lambda pair: (pair[0], pair[1].resource.id or ""),
         )
         self._results = list(self._read_results())
@@ -112,34 +105,23 @@ class Walk:
 
     # --- what fires -------------------------------------------------------------------------
 
-    def _read_orders(self) -> list[Moment]:
-        found: dict[str, Moment] = {}
+    def _read_orders(self) -> tuple[Written, ...]:
+        found: dict[str, Written] = {}
         formulary = self._walker.protocol.formulary
         for resource, raw in self._record.orders:
-            written = self._written(resource.authoredOn)
+            written = written_at(resource.authoredOn, self._walker.zone)
             if written is None or resource.status in _NEVER_WRITTEN:
                 continue
             if resource.intent in NEVER_RUN:
                 continue
             order = read_order(resource, self._record.medications, formulary)
-            trigger = self._trigger(resource, raw)
-            moment = Moment(*written, "order-select", trigger, resource, drafted(raw), order)
+            id_ = self._trigger(resource, raw).id
+            this = Written(*written, id_, resource, drafted(raw), order, author(raw))
             # Of an order that came in several versions the first is the one that was written.
-            first = found.setdefault(trigger.id, moment)
-            if moment.at < first.at:
-                found[trigger.id] = moment
-        return list(found.values())
-
-    def _written(self, text: str | None) -> tuple[datetime, bool] | None:
-        """(when, whether to the minute): a bare date is its beginning, when nothing of that day
-        was known yet."""
-        instant = read_instant(text)
-        if instant is None:
-            return None
-        if instant.exact:
-            return instant.start, True
-        first = instant.start.replace(tzinfo=self._walker.zone)
-        return first.astimezone(UTC), False
+            first = found.setdefault(id_, this)
+            if this.at < first.at:
+                found[id_] = this
+        return tuple(sorted(found.values(), key=Written.rank))
 
     def _read_results(self) -> Iterator[Moment]:
         seen = set()
@@ -165,12 +147,11 @@ class Walk:
         if self._history.patient is None:
             return
         hooks = self._walker.ask.hooks
-        moments = [m for m in self._results if m.hook in hooks]
-        for hook in ("order-select", "order-sign"):
-            if hook in hooks:
-                moments += [replace(moment, hook=hook) for moment in self._orders]
-        moments.sort(key=Moment.rank)
-        waiting = [when for when, _ in self._treatments]
+        calls = list(signed(self._orders, alone=self._walker.ask.alone))
+        moments = [*self._results, *chosen(self._orders), *calls]
+        moments = sorted((m for m in moments if m.hook in hooks), key=Moment.rank)
+        # An order answers a card once it is signed, and not the card at its own signing.
+        waiting = sorted(m.at for m in calls if any(o.order.magnesium for o in m.orders))
         for moment in moments:
             while waiting and waiting[0] < moment.at:
                 when = waiting.pop(0)
@@ -189,7 +170,7 @@ class Walk:
                 hook=moment.hook,
                 service=SERVICE_OF_HOOK[moment.hook],
                 hook_instance=f"replay-{moment.trigger.id}",
-                drafts=(moment.raw,) if moment.raw else (),
+                drafts=tuple(order.raw for order in moment.orders),
                 selections=(name(resource),)
                 if moment.hook == "order-select" and resource.id
                 else (),
@@ -203,6 +184,7 @@ class Walk:
         decision = made[0]
         # Results are counted as they come, whatever is decided.
         self._unrecognised |= {w for w in decision.unrecognised if w.kind != "result"}
+        self._draw(decision, moment)
         relevant = moment.hook != "order-select" or (
             orders is not None and cards.needs_patient(orders, self._walker.protocol)
         )
@@ -215,7 +197,6 @@ class Walk:
     ) -> Decided:
         decision = made[0]
         plan, chart = decision.plan, decision.chart
-        order = moment.order
         return Decided(
             patient=self._patient,
             time=describe.utc(moment.at),
@@ -224,7 +205,15 @@ class Walk:
             hook=moment.hook,
             trigger=moment.trigger,
             exact=moment.exact,
-            order=describe.ordered(order, relevant=relevant) if order is not None else None,
+            orders=tuple(
+                describe.ordered(
+                    written.order,
+                    written.id,
+                    relevant=relevant,
+                    told=describe.told(decision, written.raw),
+                )
+                for written in moment.orders
+            ),
             setting=chart.setting,
             setting_known=chart.setting_known,
             renal=chart.kidney.id,
@@ -238,7 +227,7 @@ class Walk:
             gaps=describe.gaps(decision),
             hushed=describe.hushed(decision),
             followed=describe.followed(
-                decision, self._treatments, moment.resource.id if order is not None else None
+                decision, self._treatments, {o.resource.id for o in moment.orders if o.resource.id}
             ),
             against=compare.other(decision, made[1]) if len(made) > 1 else None,
         )
@@ -290,6 +279,21 @@ class Walk:
                 observed_h=describe.hours(min(max(last, at), at + _LOW), at),
             )
         )
+
+    def _draw(self, decision: cards.Decision, moment: Moment) -> None:
+        if self._sample is None or decision.plan is None:
+            return
+        self._shown += 1
+        when, trigger = describe.utc(moment.at), moment.trigger
+        rank = self._sample.rank(self._patient, moment.hook, trigger.id, when)
+        if self._sample.wants(rank):
+            text = card_text(decision, moment, self._orders, self._results)
+            self._cards.append(Sampled(rank, decision.plan.findings[0].rule, text))
+
+    @property
+    def drawn(self) -> Drawn:
+        """How many cards were shown so far, and those that the sample wanted."""
+        return Drawn(self._shown, tuple(self._cards))
 
     # --- the patient ------------------------------------------------------------------------
 

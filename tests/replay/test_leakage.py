@@ -46,7 +46,8 @@ def read(value: Json) -> Resource:
 def later(draw: st.DrawFn, after: datetime) -> bytes:
     """Any resource, whole or broken, new or another version, that was not known at a moment."""
     type_ = draw(st.sampled_from(TYPES))
-    since = after + timedelta(seconds=draw(st.integers(1, 20 * 86_400)))
+    # Later than the minute: its orders are signed together, and the call is that of the last.
+    since = after + timedelta(seconds=draw(st.integers(60, 20 * 86_400)))
     until = since + timedelta(minutes=draw(st.integers(-600, 6000)))
     when, end = stamp(since), stamp(until)
     value: Json = {

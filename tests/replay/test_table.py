@@ -40,7 +40,7 @@ FULL = Decided(
     "order-sign",
     Trigger("MedicationRequest", "d"),
     False,
-    Ordered("furosemide", ("loop",), True, True, "po", True, False, False),
+    (Ordered("furosemide", ("loop",), True, True, "po", True, False, False, "e", True),),
     "ambulatory",
     True,
     "R2",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from service.replay.ask import ProtocolFile
-from service.replay.row import HOOKS, Low, Missing, line
+from service.replay.row import HOOKS, Decided, Low, Missing, line
 from tests.contract.shapes import Json
 from tests.replay.walking import (
     ALL,
@@ -51,6 +52,72 @@ def test_each_order_fires_twice_and_each_result_once_in_order() -> None:
 def test_only_the_hooks_asked_for_fire(hook: str) -> None:
     rows, _ = walk(*CLEAR, RAISED, order("r1", "Furosemide", 1), hooks=(hook,))
     assert {row.hook for row in rows} == {hook}
+
+
+def signings(rows: Iterable[Decided]) -> list[tuple[str, list[str]]]:
+    return [
+        (row.time, [order.drug for order in row.orders]) for row in rows if row.hook == "order-sign"
+    ]
+
+
+def in_stay(id_: str) -> dict[str, Any]:
+    return {"encounter": {"reference": f"Encounter/{id_}"}}
+
+
+def by(author: str) -> dict[str, Any]:
+    return {"requester": {"reference": f"Practitioner/{author}"}}
+
+
+SECOND = 1 / 3600
+TOGETHER = [
+    # The same minute: one call, when the last is written.
+    ((1, {}), (1 + 59 * SECOND, {}), 1),
+    ((1, {}), (1 + 60 * SECOND, {}), 2),
+    ((1, in_stay("e1")), (1, in_stay("e1")), 1),
+    ((1, in_stay("e1")), (1, in_stay("e2")), 2),
+    ((1, in_stay("e1")), (1, {}), 2),
+    # Who wrote it counts where the record tells the day alone.
+    ((1, by("a")), (1, by("b")), 1),
+    ((1, {"authoredOn": "2026-03-01"} | by("a")), (1, {"authoredOn": "2026-03-01"} | by("a")), 1),
+    ((1, {"authoredOn": "2026-03-01"} | by("a")), (1, {"authoredOn": "2026-03-01"} | by("b")), 2),
+    ((1, {"authoredOn": "2026-03-01"}), (1, {"authoredOn": "2026-03-01"}), 1),
+    ((1, {"authoredOn": "2026-03-01"}), (1, {"authoredOn": "2026-03-02"}), 2),
+    ((1, {"authoredOn": "2026-03-01"}), (1, {"authoredOn": "2026-03-01T00:00:00Z"}), 2),
+    ((1, {"requester": 5}), (1, {}), 1),
+]
+
+
+@pytest.mark.parametrize(("one", "two", "calls"), TOGETHER)
+def test_orders_of_a_minute_are_signed_together(
+    one: tuple[float, dict[str, Any]], two: tuple[float, dict[str, Any]], calls: int
+) -> None:
+    given = (order("r1", "Furosemide", one[0], **one[1]), order("r2", "Aspirin", two[0], **two[1]))
+    rows, walked = walk(*CLEAR, RAISED, *given)
+    assert len(signings(rows)) == calls
+    assert walked.orders == len([row for row in rows if row.hook == "order-select"]) == 2
+    alone, _ = walk(*CLEAR, RAISED, *given, alone=True)
+    assert len(signings(alone)) == 2
+
+
+def test_what_is_signed_together_is_judged_together() -> None:
+    """Two infusions of 2 g of one minute: each stands as a draft beside the other, and neither
+    runs yet."""
+    rows, _ = walk(*CLEAR, RAISED, sulfate("r1", 1), sulfate("r2", 1 + 20 * SECOND))
+    (call,) = [row for row in rows if row.hook == "order-sign"]
+    assert call.time == moment(1 + 20 * SECOND)
+    assert [told.magnesium for told in call.orders] == [True, True]
+    assert "D12" in call.rules
+    assert any(told.told for told in call.orders)
+    assert len({told.id for told in call.orders}) == 2
+    assert call.trigger.id == call.orders[0].id
+
+
+def test_a_card_speaks_of_the_order_it_judges() -> None:
+    low = magnesium(1.6, 0)
+    rows, _ = walk(*CLEAR, low, order("r1", "Furosemide 40 MG", 1), order("r2", "Aspirin", 1))
+    (call,) = [row for row in rows if row.hook == "order-sign"]
+    assert call.findings == ("N2",)
+    assert {told.drug: told.told for told in call.orders} == {"furosemide": True, "": False}
 
 
 NOT_FIRED = [
@@ -96,15 +163,14 @@ def test_a_row_tells_the_card() -> None:
 
 def test_an_order_is_told_in_our_own_words() -> None:
     rows, _ = walk(*CLEAR, order("r1", "FUROSEMIDE 40MG FOR SAM SMITH", 1))
-    told = at(rows, 1, "order-sign").order
-    assert told is not None
+    (told,) = at(rows, 1, "order-sign").orders
     assert told.drug == "furosemide"
     assert "loop" in told.groups
     assert not told.magnesium
-    assert at(rows, 1, "order-select").order.relevant  # type: ignore[union-attr]
+    assert at(rows, 1, "order-select").orders[0].relevant
     rows, _ = walk(*CLEAR, order("r1", "Aspirin for Sam", 1))
-    told = at(rows, 1, "order-select").order
-    assert (told.drug, told.relevant) == ("", False)  # type: ignore[union-attr]
+    (told,) = at(rows, 1, "order-select").orders
+    assert (told.drug, told.relevant) == ("", False)
 
 
 def test_no_id_name_or_text_of_the_record_is_written() -> None:
@@ -204,9 +270,9 @@ def test_a_medication_by_reference_is_looked_up() -> None:
     asked["medicationReference"] = {"reference": "Medication/m1"}
     medication = {"resourceType": "Medication", "id": "m1", "code": {"text": "Furosemide"}}
     rows, _ = walk(*CLEAR, asked, medication)
-    assert rows[0].order.drug == "furosemide"  # type: ignore[union-attr]
+    assert rows[0].orders[0].drug == "furosemide"
     rows, _ = walk(*CLEAR, asked)
-    assert not rows[0].order.resolved  # type: ignore[union-attr]
+    assert not rows[0].orders[0].resolved
 
 
 # --- what clinicians did ------------------------------------------------------------------------

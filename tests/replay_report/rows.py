@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from service.replay.row import Decided, Profile, Run, Source, Trigger, Walked, line
+from msgspec.structs import replace
+
+from service.replay.row import Decided, Ordered, Profile, Run, Source, Trigger, Walked, line
 from service.replay.table import write_table
 
 STANDARD = Profile(
@@ -35,8 +37,13 @@ def run(**changed: Any) -> Run:
     return Run(**{**facts, **changed})
 
 
-def decided(patient: str, hook: str, trigger: str, **more: Any) -> Decided:
+def decided(
+    patient: str, hook: str, trigger: str, order: Ordered | None = None, **more: Any
+) -> Decided:
+    """``order``: the one at hand, of which its card speaks."""
     type_ = "Observation" if hook == "patient-view" else "MedicationRequest"
+    if order is not None:
+        more["orders"] = (replace(order, id=trigger, told=more.get("indicator") is not None),)
     facts: dict[str, Any] = {"time": "2026-01-01T08:00:00Z", "hour": 8, "weekday": 3, **more}
     return Decided(patient, hook=hook, trigger=Trigger(type_, trigger), **facts)
 

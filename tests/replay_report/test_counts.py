@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from service.replay.differences import write_differences
 from service.replay.report import write
@@ -225,6 +226,62 @@ def test_what_was_ordered_and_at_which_level(whole: dict[str, Any]) -> None:
     }
 
 
+def test_orders_signed_together(tmp_path: Path) -> None:
+    """Sulfate twice and potassium in one call, whose card speaks of both sulfates; a furosemide
+    in a call of its own, silent; an oxide in another, with a card about the patient."""
+    first = replace(SULFATE, id="r1", told=True)
+    second = replace(SULFATE, id="r2", told=True)
+    calls = [
+        decided(
+            "a",
+            "order-sign",
+            "r1",
+            orders=(first, replace(POTASSIUM, id="r3"), second),
+            **card("D12", "warning"),
+        ),
+        decided("b", "order-sign", "r4", order=Ordered("furosemide", ("loop",))),
+        decided(
+            "c",
+            "order-sign",
+            "r5",
+            order=Ordered("magnesium oxide", magnesium=True),
+            **card("severe", "critical"),
+        ),
+    ]
+    for order in ("r1", "r2", "r3"):
+        said = card("D6", "info") if order == "r1" else {}
+        calls.append(decided("a", "order-select", order, order=SULFATE, **said))
+    folder = write_rows(tmp_path, run(decisions=len(calls)), calls, PATIENTS)
+    write(folder)
+    whole = summary(folder)
+    assert rows(whole, "together", "the call signs", "answer") == {
+        ("one order", "all"): (2, 3),
+        ("one order", "a card"): (1, 2),
+        ("more than one order", "all"): (1, 3),
+        ("more than one order", "a card"): (1, 1),
+    }
+    drugs = rows(whole, "drugs", "hook", "drug")
+    assert {drug: n for (hook, drug), n in drugs.items() if hook == "order-sign"} == {
+        "magnesium sulfate": (2, 2),
+        "magnesium oxide": (1, 1),
+        "furosemide": (0, 1),
+        "potassium chloride": (0, 1),
+    }
+    magnesium = rows(whole, "magnesium", "hook", "rule", "indicator")
+    assert magnesium["order-sign", "any rule", "any"] == (3, 3)
+    assert magnesium["order-sign", "D12", "warning"] == (2, 3)
+    assert magnesium["order-sign", "severe", "critical"] == (1, 3)
+    assert magnesium["order-select", "D6", "info"] == (1, 3)
+    # Of the three orders met at both hooks one had a card at both, another when signed.
+    assert rows(whole, "both", "card") == {
+        "at both": (1, 3),
+        "only when chosen": (0, 3),
+        "only when signed": (1, 3),
+        "at neither": (1, 3),
+    }
+    assert "33 % of the signings were of more than one order" in whole["sentences"][0]
+
+
 def test_refusals(whole: dict[str, Any]) -> None:
     found = rows(whole, "asked", "hook", "decision")
     assert found["patient-view", "asked for magnesium"] == (3, 5)
@@ -313,7 +370,9 @@ def test_from_a_low_result_to_the_first_order(whole: dict[str, Any]) -> None:
 def test_the_five_sentences_say_these_numbers(whole: dict[str, Any]) -> None:
     often, whom, noise, missing, agreed = whole["sentences"]
     assert whole["told"] == whole["sentences"]
-    assert "at signing 66.7 of 100 orders signed, 0.0 critical (2 of 3)" in often
+    assert "at signing 66.7 of 100 signings, 0.0 critical (2 of 3)" in often
+    assert "; 0 % of the signings were of more than one order" in often
+    assert "; of the orders of replacement magnesium 100 % met a card at signing (1 of 1)" in noise
     assert "60.0 of 100 magnesium results, 20.0 critical (3 of 5)" in often
     assert "3 of 3 patients (100 %)" in whom
     assert "in 4 patient-days, cards per 100: 50 at signing, 25 at choosing, 75 at" in whom
@@ -373,5 +432,5 @@ def test_nothing_at_all(tmp_path: Path) -> None:
     """An export without an order, a result or a patient still has its report."""
     folder = write_rows(tmp_path, run(decisions=0, patients=0, min_cell=11), [], [])
     sentences = write(folder)
-    assert "no orders signed on record" in sentences[0]
+    assert "no signings on record" in sentences[0]
     assert summary(folder)["patient_days"] == 0

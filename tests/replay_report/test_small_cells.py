@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from service.replay.report import write
 from service.replay.report.count import Counted, count
@@ -96,10 +97,20 @@ def population(seed: int, patients: int, stray: float) -> tuple[list[Decided], l
         for i in range(r.randint(0, 3)):
             calls.append(one(patient, "patient-view", f"o{n}-{i}", choose(8, 3, 23)))
         for i in range(r.randint(0, 3)):
-            order = Ordered(magnesium=r.random() < stray, relevant=r.random() >= stray)
+            drug = choose("furosemide", "digoxin", "")
+            order = Ordered(drug, magnesium=r.random() < stray, relevant=r.random() >= stray)
             hour = choose(8, 14, 20)
-            for hook in ("order-select", "order-sign"):
-                calls.append(one(patient, hook, f"r{n}-{i}", hour, order=order))
+            select = one(patient, "order-select", f"r{n}-{i}", hour, order=order)
+            sign = one(patient, "order-sign", f"r{n}-{i}", hour, order=order)
+            before = calls[-1] if calls else None
+            if before and before.hook == sign.hook and i and r.random() < stray:
+                # Signed together with the order before.
+                told = before.indicator is not None and r.random() < 0.5
+                more = replace(sign.orders[0], told=told)
+                calls[-1] = replace(before, orders=(*before.orders, more))
+                calls.insert(-1, select)
+            else:
+                calls += [select, sign]
         lows = tuple(
             Low(
                 "2026-01-01T00:00:00Z",
@@ -233,10 +244,22 @@ def _attack(whole: dict[Key, dict[str, Any]], published: dict[Key, dict[str, Any
         if hook == "patient-view":  # no magnesium order at hand: what is offered is suggested
             sums.append(Sum(whole_of, tuple(offered)))
     both = {key[1]: row(*key) for key in published if key[0] == "both"}
-    if both:
-        for hook, name in (("order-select", "chosen"), ("order-sign", "signed")):
-            card = ("cards", hook, "any card")
+    for hook, name in (("order-select", "chosen"), ("order-sign", "signed")):
+        ordered = known(("ordered", hook), None, 0)
+        card = known(("ordered-card", hook), None, 0)
+        further: Key = ("further", hook)
+        for table in ("kinds", "drugs"):
+            lines = [k for k in published if k[:2] == (table, hook)]
+            bases = [known(("of", *k), published[k]["of"], 0) for k in lines]
+            sums += [Sum(card, tuple(row(*k) for k in lines)), Sum(ordered, tuple(bases))]
+        # Who has the orders and the calls has the orders that were signed along with others.
+        several = ("together", "more than one order", "all")
+        few = whole[several]["patients"] if hook == "order-sign" and several in whole else 0
+        known(further, None if hook == "order-sign" else 0, few)
+        sums.append(Sum(ordered, (known(("calls", hook), None, 0), further)))
+        if both:
             sums.append(Sum(card, (both["at both"], both[f"only when {name}"])))
+            sums.append(Sum(ordered, tuple(both.values())))
     out = determined(found, sums)
     assert not out & small, out & small
 

@@ -26,6 +26,7 @@ _HOURS = tuple(f"{hour:02}" for hour in range(24))
 _LEVELS = (*LOW, "normal", "high", "toxic", "no band", "not usable", "no result")
 VALUES: Mapping[str, tuple[str, ...]] = {
     "indicator": INDICATORS,
+    "size": ("one", "several"),
     "hour": (*_HOURS, "?"),  # "?": the record gives a date alone
     "clock": _HOURS,
     "by": ("encounters", "records", "none"),
@@ -41,7 +42,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "after": ("treated", "ordered", "none", "lost"),
 }
 _ONE = re.compile(r"\{(\w+)\}")
-_HOOKS = {"hook", "ordering", "viewing"}
+_HOOKS = {"hook", "ordering", "viewing", "signing"}
 _EQUALS = re.compile(" (=[?]?) ")
 Values = dict[str, str]
 
@@ -113,7 +114,10 @@ def figures() -> tuple[Figure, ...]:
 def at_hook(hook: str) -> Values:
     if not hook:
         return {}
-    return {"hook": hook, "viewing" if hook == "patient-view" else "ordering": hook}
+    if hook == "patient-view":
+        return {"hook": hook, "viewing": hook}
+    values = {"hook": hook, "ordering": hook}
+    return values | {"signing": hook} if hook == "order-sign" else values
 
 
 def add_up(texts: Iterable[str], hook: str, counts: dict[Key, Count]) -> Iterator[Sum]:

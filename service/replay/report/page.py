@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from service.replay.report import charts
-from service.replay.report.published import Published
+from service.replay.report.published import TOGETHER, Published
 from service.replay.row import AFTER_H, HOOKS, LOW_H, Run
 
 # Each colour of a chart and its twin on a dark page.
@@ -33,9 +33,9 @@ _SECTIONS = (
         "burden",
         "How often, and on whom",
         "A card is one answer of the service to one call. Order-select (a drug is chosen) and "
-        "order-sign (the order is signed) meet the same orders, so their cards stand apart and "
+        "order-sign (the orders are signed) meet the same orders, so their cards stand apart and "
         "are never added.",
-        ("cards", "both", "kinds", "levels", "patients"),
+        ("cards", "together", "both", "kinds", "drugs", "magnesium", "levels", "patients"),
     ),
     (
         "rules",
@@ -155,6 +155,7 @@ def _facts(figures: Published, run: Run, min_cell: int) -> list[tuple[str, str]]
         ("Read", listed(run.held)),
         ("Assumed to be empty", ", ".join(run.assumed_none) or "nothing"),
         ("Setting where none is told", run.setting or "as the protocol has it: inpatient"),
+        ("Signed together", TOGETHER[run.alone]),
         ("Answers to cards", _ANSWERS.get(run.answers, run.answers)),
         ("Time zone", run.timezone),
         ("Lines rejected", listed(run.rejected)),

@@ -17,14 +17,24 @@ NONE = Cell(0, 0)
 CALLED = {
     "patient-view": "magnesium results",
     "order-select": "orders chosen",
-    "order-sign": "orders signed",
+    "order-sign": "signings",
+}
+TOGETHER = {
+    False: "the orders of one patient, encounter and minute; where the record gives the day alone,"
+    " of a day and author",
+    True: "each order by itself, as this run was told",
 }
 _NAME = re.compile(r"\{(\w+)\}")
 _WORTH = {
     **dict.fromkeys(("call", "card", "silent", "patients", "orders"), 3),
     # A loud rule says more than how many warnings there were in all.
-    **dict.fromkeys(("rule", "lows", "asked", "suggested", "differs", "other-card"), 2),
-    **dict.fromkeys(("indicator", "low", "offered", "outcome", "stop", "gap", "after"), 1),
+    **dict.fromkeys(
+        ("rule", "ordered", "ordered-card", "lows", "asked", "suggested", "differs", "other-card"),
+        2,
+    ),
+    **dict.fromkeys(
+        ("indicator", "size", "kind-card", "low", "offered", "outcome", "stop", "gap", "after"), 1
+    ),
 }
 
 
@@ -60,7 +70,7 @@ class Published:
         """Whether the numbers of what was read may be told: not where they would give back how
         many patients or calls there were."""
         keys = [("patients",), ("quality", "patient_missing", "Patient")]
-        keys += [("call", hook) for hook in self.run.hooks]
+        keys += [(what, hook) for what in ("call", "ordered") for hook in self.run.hooks]
         return all(self.cell(*key).n is not None for key in keys)
 
     def table(self, id_: str) -> Table | None:
@@ -132,6 +142,7 @@ class _Tables:
             "timezone": self.run.timezone,
             "hook": hooks[0],
             "called": CALLED.get(hooks[0], ""),
+            "together": TOGETHER[self.run.alone],
         }
 
         def said(text: str) -> str:

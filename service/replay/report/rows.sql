@@ -1,5 +1,5 @@
--- The tables that every figure counts: d, a decision; p, a patient; low, a low result; twice, an
--- order met at both order hooks. Variables: decisions and patients, the paths of the files.
+-- The tables that every figure counts: d, a decision; o, an order of one; p, a patient; low, a low
+-- result; twice, an order met at both order hooks. Variables: decisions and patients, the paths of the files.
 
 -- The suggestion a clinician would take: the recommended order, else the first order offered,
 -- else what else is suggested (a lab, a removal).
@@ -29,11 +29,10 @@ CREATE MACRO followed_by(followed, suggestions) AS CASE
 CREATE TABLE d AS SELECT
     hash(patient) AS who,
     hook,
-    hash(patient, trigger.id) AS what,
     time,
     CASE WHEN exact THEN printf('%02d', hour) ELSE '?' END AS hour,
-    CASE WHEN "order" IS NULL THEN '' WHEN "order".magnesium THEN 'magnesium'
-         WHEN "order".relevant THEN 'other' ELSE 'irrelevant' END AS kind,
+    orders,
+    len(orders) AS size,
     CASE WHEN magnesium IS NULL THEN 'no result'
          WHEN magnesium.usable THEN coalesce(magnesium.acts_as, 'no band')
          ELSE 'not usable' END AS level,
@@ -51,7 +50,7 @@ CREATE TABLE d AS SELECT
          WHEN hook = 'patient-view' AND indicator IS NOT NULL
               AND level IN ('severe', 'moderate', 'mild') THEN 'none' END AS offer,
     taken(suggestions).route AS route,
-    CASE WHEN drug AND NOT coalesce("order".magnesium, false)
+    CASE WHEN drug AND len(list_filter(orders, lambda o: o.magnesium)) = 0
          THEN followed_by(followed, suggestions) END AS outcome,
     against IS NOT NULL AS compared,
     against.indicator AS other,
@@ -88,8 +87,21 @@ CREATE VIEW low AS SELECT who, l.acts_as AS band, l.hours AS hours,
          WHEN l.observed_h >= 72 THEN 'none' ELSE 'lost' END AS after
 FROM (SELECT who, unnest(lows) AS l FROM p);
 
+-- ``told``: the card of its call speaks of it. ``place`` counts the orders of a call from 1, ``met``
+-- those of them that its card speaks of.
+CREATE TABLE o AS SELECT *,
+    sum(CAST(told AS INTEGER)) OVER (PARTITION BY call ORDER BY place) AS met
+FROM (
+    SELECT who, hook, indicator, lead, call, place, hash(who, orders[place].id) AS what,
+        orders[place].told AS told,
+        coalesce(nullif(orders[place].drug, ''), '?') AS drug,
+        CASE WHEN orders[place].magnesium THEN 'magnesium'
+             WHEN orders[place].relevant THEN 'other' ELSE 'irrelevant' END AS kind
+    FROM (SELECT *, unnest(range(1, size + 1)) AS place
+          FROM (SELECT *, row_number() OVER () AS call FROM d)));
+
 CREATE TABLE twice AS SELECT who, what,
-    bool_or(hook = 'order-select' AND indicator IS NOT NULL) AS chosen,
-    bool_or(hook = 'order-sign' AND indicator IS NOT NULL) AS signed
-FROM d WHERE hook IN ('order-select', 'order-sign') GROUP BY who, what
+    bool_or(hook = 'order-select' AND told) AS chosen,
+    bool_or(hook = 'order-sign' AND told) AS signed
+FROM o GROUP BY who, what
 HAVING count(*) = 2 AND count(DISTINCT hook) = 2;

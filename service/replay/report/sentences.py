@@ -74,6 +74,9 @@ def _how_often(figures: Published) -> str:
                 f"{WHEN[hook]} {cards.value:.1f} of 100 {CALLED[hook]}{worst} "
                 f"({card:,} of {calls:,})"
             )
+    several = figures.share(("size", "order-sign", "several"), ("call", "order-sign"))
+    if several is not None:
+        parts.append(f"{several.value:.0f} % of the signings were of more than one order")
     return f"How often a card would appear: {'; '.join(parts)}."
 
 
@@ -124,7 +127,16 @@ def _which_rules(figures: Published) -> str:
             continue
         said = [_rule(row, cards) for row in rows[:_LOUD]]
         parts.append(f"at {SHORT[hook]} {', '.join(said)}")
-    return f"Which rules make the noise: of the cards {'; '.join(parts) or FEW}."
+    text = f"of the cards {'; '.join(parts) or FEW}"
+    for hook in hooks:
+        card, call = ("kind-card", hook, "magnesium"), ("kind-call", hook, "magnesium")
+        share = figures.share(card, call)
+        if share is not None:
+            text += (
+                f"; of the orders of replacement magnesium {share.value:.0f} % met a card at "
+                f"{SHORT[hook]} ({figures.cell(*card).n:,} of {figures.cell(*call).n:,})"
+            )
+    return f"Which rules make the noise: {text}."
 
 
 def _rule(row: Row, cards: int) -> str:
