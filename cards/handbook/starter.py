@@ -22,7 +22,7 @@ _SHORT = """\
 #   [[band]] [[followup]] [[drug_list]] [[drug]] [[relaxed]]
 #                                  the whole table
 #   drops = ["regimen.oral", "followup.*"]
-#                                  left out
+#                                  left out; "rule.N3" switches that rule off
 
 {head}extends = "standard"
 drops = []
