@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cards.evidence import Answered, Evidence
+from cards.evidence import Answered, Evidence, Unrecognised
 from cards.fhir.resource import version
 from cards.protocol import Protocol
 from cards.quiet import digest
@@ -86,21 +86,29 @@ class Memory:
 
     # --- hooks ------------------------------------------------------------------------------
 
-    def remember(self, answer: Answer, caller: Caller, mode: Mode, correlation: str) -> None:
+    def remember(
+        self,
+        answer: Answer,
+        caller: Caller,
+        mode: Mode,
+        correlation: str,
+        unrecognised: tuple[Unrecognised, ...] = (),
+    ) -> None:
         """Keeps what was shown, hushed or, in shadow mode, would have been shown, and counts what
         was not recognised. Never waits."""
         at = micros(self._now())
         try:
             rows = list(shown_rows(answer, caller, mode, self._names, at, correlation))
-            rows += self._noted(answer, caller, at)
+            rows += self._noted(answer, caller, at, unrecognised)
         except Exception as error:  # the card is made: a fault of ours here must not cost it
             self._observer.fault(error)
             self._observer.lost(1, "fault")
         else:
             self._writer.put(rows)
 
-    def _noted(self, answer: Answer, caller: Caller, at: int) -> list[dict[str, Any]]:
-        found = answer.decision.unrecognised
+    def _noted(
+        self, answer: Answer, caller: Caller, at: int, found: tuple[Unrecognised, ...]
+    ) -> list[dict[str, Any]]:
         if not found:
             return []
         patient = self._names.patient(caller, answer.request)

@@ -197,7 +197,8 @@ def add_routes(app: Flask, service: Service) -> None:
         line.rules = tuple(decision.rules)
         line.gaps = tuple(evidence.gaps)
         line.unread, line.set_aside = len(evidence.unread), len(evidence.set_aside)
-        line.unrecognised = dict(Counter(what.kind for what in decision.unrecognised))
+        unrecognised = decision.unrecognised
+        line.unrecognised = dict(Counter(what.kind for what in unrecognised))
         if any(gap.reason == NOT_ALLOWED for gap in evidence.gaps.values()):
             line.fhir_refused, line.allowed_by = refused_server(
                 given.request.fhir_server, settings.fhir_hosts
@@ -206,7 +207,7 @@ def add_routes(app: Flask, service: Service) -> None:
         service.observer.unread([lost.need for lost in evidence.unread])
         service.observer.unrecognised(line.unrecognised)
         if memory is not None:
-            memory.remember(given, caller, line.mode, line.correlation_id)
+            memory.remember(given, caller, line.mode, line.correlation_id, unrecognised)
         response = json_answer(given.body)
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from service.replay.report.count import count
 from service.replay.report.disclosure import Count, Key, Sum
 from service.replay.report.figure import Figure, add_up, figures
 from service.replay.report.published import publish
-from service.replay.row import HOOKS, Ordered, Other
+from service.replay.row import HOOKS, PARTED, Ordered, Other
 
 from .rows import decided, run, write_rows
 from .test_small_cells import facts, population
@@ -28,6 +29,8 @@ def test_every_sum_and_every_figure_speaks_of_something_that_is_counted(tmp_path
         n1["order"] = None if hook == "patient-view" else Ordered("furosemide")
         calls.append(decided("f" * 24, hook, "x", **n1, against=gone))
         calls.append(decided("f" * 24, hook, "y", **n1, against=louder))
+    code = PARTED.join(("result", "urn:x", "MG", "mg/dL"))
+    walked[0] = structs.replace(walked[0], unrecognised={code: 2}, lost_magnesium=1)
     counted = count(write_rows(tmp_path, facts(0, calls, walked), calls, walked), 0)
     for figure in figures():
         for text in figure.sums:
