@@ -497,7 +497,7 @@ def test_a_specimen_is_found_by_the_place_it_came_from(reference: str, url: str)
     if not reference.startswith("urn"):
         specimen["id"] = "s"
     value["prefetch"]["magnesium"]["entry"].append({"fullUrl": url, "resource": specimen})
-    worst, drugs, said = seen(value)
+    _, drugs, said = seen(value)
     assert (drugs, "haemolysed" in said) == ([], True)
 
 
