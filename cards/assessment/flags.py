@@ -191,7 +191,10 @@ def _oral_steps(chart: Chart, protocol: Protocol) -> list[Finding]:
         return [_flag("oral-first-step", None), _flag("oral-full-dose", None)]
     amount = chart.medicines.oral_mmol(orders)
     label = record(orders[0].label)
-    full = amount is not None and amount >= protocol.file.limit.oral_full_dose.value
+    # So often as nobody can tell may be the full amount: no more is advised on top.
+    full = any(order.unread_timing for order in orders) or (
+        amount is not None and amount >= protocol.file.limit.oral_full_dose.value
+    )
     return [
         _flag("oral-first-step", None if full else label, orders[0].reference),
         _flag("oral-full-dose", label if full else None, orders[0].reference),

@@ -200,6 +200,13 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
     unread = chart.unread_medicines
     if unread:
         active += f" Not read, and may be magnesium: {record(unread[0].resource, 60)}."
+    unsure = [
+        o.label
+        for o in chart.medicines.unsure(result.collected)
+        if o.identity.possible or o.route in ("iv", "im")
+    ]
+    if unsure:  # nobody can say that it is none (ruling 137)
+        active += f" Not identified, and may be magnesium: {record(unsure[0], 60)}."
     verify = " Verify the unit." if result.verify_high else ""
     newer = "newer-unreadable" in result.problems
     unreadable = f" A newer result could not be read: {unread_words(chart)}." if newer else ""
@@ -218,7 +225,7 @@ def _high(chart: Chart, result: Magnesium, protocol: Protocol) -> Finding | None
             labs=("magnesium", "creatinine"),
             evidence=(result.source,),
         )
-    if not sources and not unread and not above:
+    if not (sources or unread or unsure or above):
         return None
     rule = "high-source" if sources and not stale else "high"
     title = protocol.rule(rule).title

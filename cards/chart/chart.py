@@ -22,9 +22,9 @@ from cards.chart.labs import FINAL, Lab, Laboratory, Labs, collected_at
 from cards.chart.magnesium import Magnesium, MagnesiumReading, read_magnesium
 from cards.chart.medicines import Medicines, read_medicines
 from cards.chart.suspected import Suspected
-from cards.chart.unread import unread_conditions, unread_medicines
+from cards.chart.unread import unknown_status, unread_conditions, unread_medicines
 from cards.evidence import Answered, Evidence, Gap, Unread
-from cards.fhir import read_codes, words_of
+from cards.fhir import read_codes, status_of, words_of
 from cards.fhir.instant import age_span
 from cards.fhir.resource import Resource
 from cards.orders import DraftOrder, Orders
@@ -165,7 +165,7 @@ def read_chart(
         allergies=allergies,
         labs_ordered=_labs_ordered(evidence),
         fe_mg=_fe_mg(magnesium.result, labs, medicines, now, protocol),
-        gaps=(*_gaps(evidence), *_lab_gaps(labs, evidence, now, age)),
+        gaps=(*_gaps(evidence, conditions), *_lab_gaps(labs, evidence, now, age)),
         suspected=(
             *_suspected(conditions, sex),
             *(suspected_dialysis(evidence, now, protocol) if dialysis is None else ()),
@@ -182,10 +182,12 @@ def read_chart(
     )
 
 
-def _gaps(evidence: Evidence) -> tuple[Gap, ...]:
+def _gaps(evidence: Evidence, conditions: Conditions) -> tuple[Gap, ...]:
     """Needs not obtained; the conditions too when one that may be a stop could not be used."""
     gaps = tuple(evidence.gaps.values())
-    unread = None if "conditions" in evidence.gaps else unread_conditions(evidence)
+    if "conditions" in evidence.gaps:
+        return gaps
+    unread = unread_conditions(evidence) or unknown_status(conditions)
     return gaps if unread is None else (*gaps, unread)
 
 

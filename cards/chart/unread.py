@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from cards import codes
+from cards.chart.conditions import Conditions
 from cards.chart.suspected import read_suspected
 from cards.codes import Formulary
 from cards.evidence import Evidence, Gap, Unread
@@ -32,6 +33,15 @@ def unread_conditions(evidence: Evidence) -> Gap | None:
     for unread in evidence.unread:
         if unread.need == "conditions" and _may_be_stop(unread.source, unread.resource):
             return Gap("conditions", f"{unread.resource}: {unread.reason}")
+    return None
+
+
+def unknown_status(conditions: Conditions) -> Gap | None:
+    """The gap that a stop or an event leaves of which nobody can tell whether it is over."""
+    for facts in conditions.facts.values():
+        for fact in facts:
+            if not fact.understood:
+                return Gap("conditions", f"{fact.source}: its clinical status is not known here")
     return None
 
 

@@ -23,6 +23,7 @@ from cards.evidence.place import Places
 from cards.evidence.results import (
     OtherSpecimen,
     concept_of,
+    is_named_magnesium,
     sent_code,
     settle_specimens,
     unreadable_magnesium,
@@ -238,7 +239,10 @@ class _Collector:
     def _need(self, resource: Resource) -> str | None:
         """The need a resource serves; None for an Observation that nobody asked for."""
         if resource.resourceType == "Observation":
-            return NEED_OF_LAB.get(self._concept(resource) or "")
+            concept = self._concept(resource)
+            if concept is None and is_named_magnesium(resource):
+                return "magnesium"
+            return NEED_OF_LAB.get(concept or "")
         return NEED_OF_TYPE.get(resource.resourceType or "", "patient")
 
 

@@ -68,8 +68,9 @@ def read_dose(parts: list[DoseAndRate], salt: str | None, mg_per_ml: Decimal | N
             return max(of_kind, key=_mg)
     if read:
         return max((dose for _, dose in read), key=_mg)
-    stated = [dose for _, dose in found if dose.stated]
-    return stated[-1] if stated else _NO_DOSE
+    stated = [(kind, dose) for kind, dose in found if dose.stated]
+    meant = (dose for wanted in _KINDS for kind, dose in stated if kind == wanted)
+    return next(meant, stated[-1][1] if stated else _NO_DOSE)
 
 
 def _mg(dose: Dose) -> Decimal:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from tests.spelling.orders import ORDERS_SAME
 from tests.spelling.walk import SERVER, Change, Json, drafts, everywhere, of_record
 
 _LOCAL = {"system": "urn:example:house", "code": "x-17"}
@@ -249,4 +250,5 @@ SAME: dict[str, Change] = {
     "wrapped": _wrapped,
     "a name cut in two": _cut_emoji,
     "places of other versions": _other_places,
+    **ORDERS_SAME,
 }

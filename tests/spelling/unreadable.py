@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from tests.spelling.orders import HOUSE, ORDERS_UNREADABLE
 from tests.spelling.walk import Change, Json, of_record
 
 MODIFIED = [{"url": "urn:example:unheard", "valueBoolean": True}]
@@ -61,6 +62,8 @@ _ERROR = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "c
 _MORE = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
 _KEYS = ("magnesium", "conditions", "medications", "administrations")
 
+_HOUSE = {"coding": [HOUSE], "text": "Magnesium"}
+
 UNREADABLE: dict[str, Change] = {
     "results modified": _each("magnesium", "Observation", _sets(modifierExtension=MODIFIED)),
     "results without a subject one can read": _each(
@@ -89,6 +92,16 @@ UNREADABLE: dict[str, Change] = {
     "conditions with a broken status": _each(
         "conditions", "Condition", _sets(clinicalStatus=[[1], [2]])
     ),
+    "results of a code nobody knows": _each("magnesium", "Observation", _sets(code=_HOUSE)),
+    "the newest result of a code nobody knows": _newest(_sets(code=_HOUSE)),
+    "the newest result in a unit nobody knows": _newest(
+        lambda r: r.update(valueQuantity={"value": 1.0, "unit": "zork/L"})
+    ),
+    "results in a status nobody knows": _each("magnesium", "Observation", _sets(status="zork")),
+    "conditions of a status nobody knows": _each(
+        "conditions", "Condition", _sets(clinicalStatus={"coding": [HOUSE]})
+    ),
+    **ORDERS_UNREADABLE,
     **{f"{key}: an error among them": _bundle(key, _adds({"resource": _ERROR})) for key in _KEYS},
     **{f"{key}: an entry without content": _bundle(key, _adds({})) for key in _KEYS},
     **{f"{key}: Bundle.issues": _bundle(key, _sets(issues=_ERROR)) for key in _KEYS},
