@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .check import mismatches
+from .replaced import broken_by
 from .request import NOW, build_request
 from .suggested import offers
 from .tables import Row, all_rows, read_table
@@ -27,6 +28,7 @@ __all__ = [
     "SERVICE_IDS",
     "Row",
     "all_rows",
+    "broken_by",
     "build_request",
     "cards_for",
     "mismatches",
@@ -48,4 +50,5 @@ def cards_for(request: dict[str, Any], service_id: str, now: datetime) -> dict[s
 def run(row: Row) -> list[str]:
     """Send the row through the production reading; return its mismatches (empty = pass)."""
     request = build_request(row.hook, row.inputs)
-    return mismatches(row, cards_for(request, SERVICE_IDS[row.hook], NOW))
+    response = cards_for(request, SERVICE_IDS[row.hook], NOW)
+    return [*mismatches(row, response), *broken_by(request, response)]

@@ -21,8 +21,8 @@ Clauses stand between ``|``; a word nobody knows is an error. ``SPAN`` is ``24 h
 ``given: order, started SPAN ago, ended …``    administrations, ``;`` between them
 ``draft: order, …``, ``selections […]``        ``no draftOrders``, ``selections none``
 ``lab active|lab draft: LOINC``                a ServiceRequest on file, in the session
-``procedure: name (performed SPAN ago)``       dialysis; ``allergy: drug`` an intolerance,
-``hypersensitivity: drug``                     an allergy
+``procedure: name (performed SPAN ago)``       dialysis, ``(running)``; ``allergy: drug`` an
+intolerance, ``hypersensitivity: drug`` an allergy
 ``prefetch keys absent, no FHIR server: …``    not obtained; ``prefetch KEY = null|OperationOutcome|
                                                empty``, ``prefetch KEY has a next page``
 =============================================  ===============================================
@@ -318,10 +318,11 @@ def _modify_condition(condition: Resource, modifier: str) -> None:
 def _procedure(text: str, index: int) -> Resource:
     name, modifiers = _named(text)
     performed = re.fullmatch(rf"performed ({SPAN}) ago", modifiers[0]) if modifiers else None
+    running = modifiers == ["running"]
     return {
         "resourceType": "Procedure",
         "id": f"procedure-{index}",
-        "status": "completed",
+        "status": "in-progress" if running else "completed",
         "code": _concept(name, PROCEDURES),
         "subject": {"reference": "Patient/p1"},
         "performedDateTime": ago(performed[1] if performed else "24 h"),
