@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_STARTS_WITHIN_S = 30.0
+_STARTS_WITHIN_S = 90.0  # on a machine that others use as well
 
 
 def free_port() -> int:

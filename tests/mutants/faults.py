@@ -443,9 +443,6 @@ IN_SOURCE = (
              "possible=any(said.possible for said in ())")),
     _source("orders/identity", "what has no name is no magnesium",
             ("return not self.named and not self.drugs", "return False")),
-    _source("orders/identity", "a premix has no strength",
-            ("return first(d.mg_per_ml for d in self.drugs if d.mg_per_ml is not None)",
-             "return None")),
     # timing, dose, rate
     _source("orders/schedule", "of two frequencies the rarer counts",
             ("most = max(often, key=lambda one: one.per_day)",
