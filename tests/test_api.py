@@ -26,6 +26,7 @@ from service.server.app import create_app
 from service.store import open_store
 from service.trust import Caller
 from service.web import routes
+from service.web.service import Service
 from tests.contract.shapes import NOW, SERVICE, Json, body, changed, request, without
 
 ORIGIN = {"Origin": "http://127.0.0.1:9300"}
@@ -225,7 +226,7 @@ def test_a_route_needs_authentication_unless_it_opts_out() -> None:
         raise NotAuthenticated
 
     app = Flask("locked")
-    service = routes.Service(
+    service = Service(
         settings=Settings(),
         protocol=shipped("standard"),
         now=lambda: NOW,

@@ -405,9 +405,10 @@ def test_a_clients_protocol_is_shown_to_who_has_its_hash() -> None:
     from service.observe import Observer
     from service.pages import add_pages
     from service.web import routes
+    from service.web.service import Service
 
     app = Flask("clients")
-    service = routes.Service(
+    service = Service(
         settings=Settings(),
         protocol=shipped("standard"),
         now=lambda: NOW,

@@ -29,7 +29,7 @@ from service.pages.bars import HEIGHT, WIDTH, lay_out
 from service.pages.view import SECURITY, html_page
 from service.store import Store, StoreDown
 from service.trust import Caller
-from service.web.routes import Service
+from service.web.service import Service
 
 # As far back as cards may be looked at, and what is shown without a question.
 PERIODS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "a year", "all": "all time"}

@@ -15,7 +15,7 @@ from cards.protocol import PROFILES, Protocol, shipped
 from service.pages.ledger import Filter
 from service.pages.sheet import Page, etag, made, profiles
 from service.pages.view import SECURITY, software_version
-from service.web.routes import Service
+from service.web.service import Service
 
 _LEAST = 12  # characters of a hash that name a protocol; fewer could be guessed
 

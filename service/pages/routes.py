@@ -18,7 +18,8 @@ from service.pages.workbench import (
     workbench_parts,
     workbench_shown,
 )
-from service.web.routes import Service, open_to_all
+from service.web.door import open_to_all
+from service.web.service import Service
 
 _YEAR = "public, max-age=31536000, immutable"
 

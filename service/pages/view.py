@@ -1,7 +1,7 @@
 """View: what every page answers with: HTML under headers that let nothing in from elsewhere.
 
 A page is a function without arguments that returns a Response. It says who may see it by its
-mark: ``open_to_all`` (service.web.routes) or ``for_people``.
+mark: ``open_to_all`` (service.web.door) or ``for_people``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from flask import Response
 
 from service.pages.template import render
-from service.web.routes import Service
+from service.web.service import Service
 
 # No inline script, no inline style, no other host. A block of data
 # (<script type="application/json">) is not executed, so it passes.

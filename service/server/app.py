@@ -20,7 +20,8 @@ from service.observe import Observer
 from service.pages import Gate, add_pages
 from service.store import Store
 from service.trust import ANYONE, Call, Caller, Client, Refused, Trust, read_clients
-from service.web.routes import Service, add_routes
+from service.web.routes import add_routes
+from service.web.service import Service
 
 
 def create_app(
@@ -39,7 +40,7 @@ def create_app(
     clients file, ``fetch`` to the FHIR servers of REPLETION_FHIR_HOSTS. Raises SettingsError.
     """
     app = Flask("service", static_folder=None)
-    # Its tracebacks quote requests; service.web.routes tells what may be told.
+    # Its tracebacks quote requests; service.web.door tells what may be told.
     app.logger.disabled = True
     now = now or (lambda: datetime.now(settings.timezone))
     observer = observer or Observer()

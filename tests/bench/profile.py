@@ -22,7 +22,7 @@ from service.memory import Memory
 from service.observe import Observer
 from service.server.app import create_app
 from service.store import open_store
-from service.web import routes
+from service.web import door, routes
 from tests.bench import stages
 from tests.bench.bodies import TARGET, instance, pool
 from tests.bench.findings import Findings, Table
@@ -78,11 +78,11 @@ def _roots(app: Any) -> list[stages.Place]:
     named = (
         (type(app), "wsgi_app request_context full_dispatch_request preprocess_request"
                     " dispatch_request process_response"),
-        (routes._Door, "enter leave"),
+        (door.Door, "enter leave"),
         (Memory, "answered remember"),
         (Observer, "request"),
         (cards.Decision, "response"),
-        (routes, "answer _body _json"),
+        (routes, "answer body_of json_answer"),
     )  # fmt: skip
     places: list[stages.Place] = []
     for owner, names in named:

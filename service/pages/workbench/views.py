@@ -18,7 +18,9 @@ from service.pages.view import html_page
 from service.pages.workbench.bench import Bench
 from service.pages.workbench.decide import ORDERABLE, Setup, decide, keep
 from service.pages.workbench.filled import Filled, first_form, read_form
-from service.web.routes import Service, answered_by, body_of, json_answer
+from service.web.body import body_of, json_answer
+from service.web.routes import answered_by
+from service.web.service import Service
 
 _MOST_FIELDS = 200
 T = TypeVar("T")
