@@ -28,11 +28,16 @@ from tests.replay.walking import (
     order,
     patient,
     stay,
-    sulfate,
 )
 
 pytestmark = pytest.mark.real_clock
 HEAD = Head("repletion-replay-sample/1", "repletion 0", "standard", "1", "ab", "s", 3, 9)
+MUCH = {
+    "text": "all at once",
+    "route": {"text": "IV"},
+    "timing": {"repeat": {"count": 1, "duration": 60, "durationUnit": "min"}},
+    "doseAndRate": [{"doseQuantity": {"value": 10, "unit": "g"}}],
+}
 RULES = ("D1-sign", "mild", "D1-sign")
 
 
@@ -87,7 +92,7 @@ def test_a_card_is_written_whole_with_its_facts_and_what_was_ordered() -> None:
                 stay("e1", -48, None),
                 lab("2160-0", 0.8, "mg/dL", -6),
                 magnesium(1.0, 0),
-                sulfate("r1", 2, note=[{"text": "secret"}]),
+                order("r1", "Magnesium sulfate 10 g", 2, dosageInstruction=[MUCH]),
                 order("r2", "Aspirin 81 MG", 2),
                 order("r3", "Aspirin 325 MG", 7),
                 magnesium(1.9, 9),
@@ -103,15 +108,17 @@ def test_a_card_is_written_whole_with_its_facts_and_what_was_ordered() -> None:
         "*Suggested*\n\n- ",
         "(recommended)",
         "- kidney: R0",
-        "*Ordered in the 6 h after*\n\n- 2.0 h after: Magnesium sulfate 2 g\n"
-        "- 2.0 h after: Aspirin 81",
+        "*Ordered in the 6 h after*\n\n- 2.0 h after: Magnesium sulfate 10 g; all",
         "*Next magnesium result*\n\n- 9.0 h after: 1.9 mg/dL",
     ):
         assert words in opening.text, opening.text
     assert "Aspirin 325" not in opening.text
     assert "*Ordered in this call*" not in opening.text
     signing = next(one.text for one in walk.drawn.first if "order-sign:**" in one.text)
-    assert "*Ordered in this call*\n\n- Magnesium sulfate 2 g\n- Aspirin 81 MG" in signing
+    assert (
+        "*Ordered in this call*\n\n- Magnesium sulfate 10 g; all at once\n- Aspirin 81 MG"
+        in signing
+    )
     assert "- 5.0 h after: Aspirin 325 MG" in signing
 
 
