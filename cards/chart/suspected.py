@@ -63,6 +63,7 @@ _OVER = frozenset(
 _SHORT = re.compile(r"\b(?:z\. ?n|st\. ?n)\.")  # its dots would end the clause
 _ONCE = frozenset({"pregnancy", INFARCTION})
 _LONGEST = 200
+_KEPT = 64  # of any alphabet: no key of the cache passes 256 bytes
 _READ = 1000  # letters of a name that are looked at
 _MENTIONS = 100
 
@@ -78,7 +79,8 @@ class Suspected(Struct, frozen=True, gc=False):
 def read_suspected(words: Iterable[str], source: str) -> Suspected | None:
     """The stop that the words of a condition name; None when they name none."""
     for text in words:
-        group = _remembered(text) if len(text) <= _LONGEST else _group(text)
+        kept = len(text) <= (_LONGEST if text.isascii() else _KEPT)
+        group = _remembered(text) if kept else _group(text)
         if group is not None:
             return Suspected(group, text[:_LONGEST], source)
     return None

@@ -249,9 +249,13 @@ _ROUTES: tuple[tuple[Route, re.Pattern[str]], ...] = (
 )
 
 
+_READ = 1000
+
+
 def route_named(text: str) -> Route | None:
-    """The route that a free text names ("IVPB", "PER NG TUBE"); None when none or several."""
-    text = text.lower()
+    """The route that a free text names ("IVPB", "PER NG TUBE"); None when none or several. Its
+    first 1,000 characters are read."""
+    text = text[:_READ].lower()
     found = [route for route, pattern in _ROUTES if pattern.search(text)]
     return found[0] if len(found) == 1 else None
 

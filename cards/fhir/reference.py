@@ -49,7 +49,7 @@ def read_reference(reference: str | None) -> Target | None:
     """The Target of ``Reference.reference``; None when it is absent, empty or absurdly long."""
     if not reference or len(reference) > _LONGEST:
         return None
-    return _read(reference)
+    return _read(reference) if reference.isascii() else _read.__wrapped__(reference)
 
 
 def target_of(reference: Reference | None) -> Target | None:
