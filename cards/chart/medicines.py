@@ -292,8 +292,8 @@ class Medicines:
         )
 
     def last_infusion_end(self, *, recorded: bool = False) -> datetime | None:
-        """When the newest parenteral magnesium ended; ``recorded``: as somebody wrote it down, which
-        alone is told (ruling 128)."""
+        """When the newest parenteral magnesium ended; ``recorded``: as somebody wrote it down,
+        which alone is told (ruling 128)."""
         ends = [g.end for g in self.magnesium_given if g.end and not self._is_oral(g)]
         ends += [
             end
