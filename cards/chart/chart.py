@@ -24,7 +24,7 @@ from cards.chart.medicines import Medicines, read_medicines
 from cards.chart.suspected import Suspected
 from cards.chart.unread import unknown_status, unread_conditions, unread_medicines
 from cards.evidence import Answered, Evidence, Gap, Unread
-from cards.fhir import read_codes, status_of, words_of
+from cards.fhir import read_codes, words_of
 from cards.fhir.instant import age_span
 from cards.fhir.resource import Resource
 from cards.orders import DraftOrder, Orders

@@ -12,7 +12,7 @@ from service.memory.unrecognised import ENOUGH, MOST, SHORT, is_hashed, read_unr
 from service.pages.view import html_page
 from service.store import StoreDown
 from service.trust import Caller
-from service.web.routes import Service
+from service.web.service import Service
 
 
 def gaps_page(service: Service) -> Response:

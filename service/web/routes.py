@@ -8,7 +8,6 @@ without them a web client cannot read it.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
