@@ -299,7 +299,7 @@ def test_torsades_at_a_normal_level_is_the_reason_of_its_dose() -> None:
         "resourceType": "Condition",
         "id": "c1",
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "31722008"}]},
-        "encounter": {"reference": "Encounter/e1"},
+        "onsetDateTime": NOW.isoformat(),
     }
     found = suggested(changed(value, "prefetch/conditions", bundle(torsades)))
     assert found["reasonCode"][0]["coding"][0]["code"] == "31722008"

@@ -33,6 +33,7 @@ READERS = {
 # ``.reference`` of an order, an administration, a treatment: which resource it is, in our words.
 OWN_NAMES = frozenset(
     {
+        "cards/assessment/treated.py",
         "cards/assessment/flags.py",
         "cards/assessment/stops.py",
         "cards/assessment/triggers/other.py",

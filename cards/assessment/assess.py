@@ -172,7 +172,6 @@ def _findings(
             found.append(excess)
         if refractory and state is not None:
             found.append(_refractory_finding(protocol))
-        found = [replace(f, once=f.once or f.indicator == "info") for f in found]
         return _switched_on(found, chart, protocol)
     if not orders.drafts:  # ruling 54
         return []

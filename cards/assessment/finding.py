@@ -20,8 +20,7 @@ class Finding(Struct, frozen=True, gc=False):
     ``says`` is the line a card shows (Markdown, record text already inert); ``heading`` a short
     plain text for the card's summary; ``indicator`` is set when it can be shown; ``draft`` is
     the order judged; ``act`` what a suggestion does about it; ``labs`` which laboratory orders
-    it asks for; ``evidence`` the resources it rests on; ``once`` whether it is shown once to each
-    user for one result (ruling 98).
+    it asks for; ``evidence`` the resources it rests on.
     """
 
     rule: str
@@ -33,7 +32,6 @@ class Finding(Struct, frozen=True, gc=False):
     act: Act = "none"
     labs: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
-    once: bool = False
 
     @property
     def met(self) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from msgspec.structs import replace
-
 from cards.assessment.finding import Finding, met
 from cards.assessment.flags import Flags
 from cards.assessment.obstetric import in_obstetrics
@@ -46,9 +44,7 @@ def read_state(
             return None  # whatever the unit is
         check = protocol.file.wording.unit_check.text
         says = f"{_value(result)}: {PROBLEMS['unit-conflict']}. {check}"
-        found = met(protocol, "unit-conflict", says)
-        grave = any(_acts_as(v, protocol) in ("severe", "toxic") for v in result.readings)
-        return replace(found, once=bool(result.readings) and not grave)
+        return met(protocol, "unit-conflict", says)
     if result.acts_as in ("high", "toxic"):
         high = _high(chart, result, protocol)
         if high is not None or "newer-unreadable" not in result.problems:

@@ -53,7 +53,8 @@ class Places:
 
     def specimen(self, target: Target) -> Resource | None:
         """The Specimen that a target names: by id, on whatever server, or by its fullUrl."""
-        found = self.named.get(target.url) or self.named.get(f"Specimen/{target.id}")
+        named = f"Specimen/{target.id}" if target.type in ("Specimen", "") else ""
+        found = self.named.get(target.url) or self.named.get(named)
         return found if found is not None and found.resourceType == "Specimen" else None
 
     @property

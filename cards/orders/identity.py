@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as identified_as
 from decimal import Decimal
 from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.codes import SHIPPED, Drug, Formulary, Lists, united
 from cards.fhir import Code, Target, read_codes, read_reference, words_of
@@ -107,7 +109,7 @@ def relisted(identity: Identity, lists: Lists) -> Identity:
             # Another ingredient of a combination may hold the group too.
             groups = groups | adds if len(drug.ingredients) > 1 else (groups | adds) - removes
         drugs.append(replace(drug, groups=groups))
-    return replace(identity, drugs=tuple(drugs))
+    return identified_as(identity, drugs=tuple(drugs))
 
 
 def identify(

@@ -257,6 +257,8 @@ class DraftOrder(
     def due_mg(self, since: datetime, until: datetime) -> Decimal | None:
         """Milligrams of the doses that were due after ``since``, up to ``until`` or its end
         (ruling 118); None when an amount cannot be read."""
+        if not self.lines:
+            return None
         start, ends = self.start, [found.end for found in self._bounds if found.end is not None]
         until = min([until, *ends])
         total = Decimal(0)

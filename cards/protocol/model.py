@@ -282,7 +282,6 @@ class Limits(Model):
     maintenance_window: Annotated[Limit, LimitKind(_COURSE, "d")]
     low_before: Annotated[Limit, LimitKind(_REPEATED, "h")]
     long_stale: Annotated[Limit, LimitKind(_REPEATED, "d")]
-    once_without_user: Annotated[Limit, LimitKind(_REPEATED, "h")]
     quiet: Annotated[Limit, LimitKind(_REPEATED, "h")]
     accepted_unseen: Annotated[Limit, LimitKind(_REPEATED, "min")]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from cards.fhir import target_of
 from cards.fhir.instant import read_instant
 from cards.fhir.resource import Resource
 from cards.orders import DraftOrder
@@ -79,7 +80,8 @@ def signed(orders: Iterable[Written], *, alone: bool = False) -> Iterator[Moment
 
 def _together(order: Written) -> tuple[object, ...]:
     encounter = order.resource.encounter
-    stay = encounter.reference if encounter is not None else None
+    where = target_of(encounter)
+    stay = where.url if where is not None else None
     minute = order.at.replace(second=0, microsecond=0)
     return minute, order.exact, stay, "" if order.exact else order.author
 

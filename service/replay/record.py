@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from cards.evidence import Unread
-from cards.fhir import key_of, medication_reference
+from cards.fhir import key_of, medication_reference, target_of
 from cards.fhir.element import read_parts
 from cards.fhir.resource import Reference, Resource
 from service.cdshooks.prefetch import read_apart
@@ -102,8 +102,9 @@ def author(line: bytes) -> str:
     """Who wrote an order, as the record refers to it; "" when it does not say."""
     with suppress(msgspec.DecodeError, RecursionError):
         requester = _written.decode(line).requester
-        if requester is not None and requester.reference:
-            return requester.reference
+        who = target_of(requester)
+        if who is not None:
+            return who.url
     return ""
 
 

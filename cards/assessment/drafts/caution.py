@@ -8,7 +8,7 @@ from cards.assessment.drafts.context import DraftContext, emergency, label, sing
 from cards.assessment.drafts.tiers import is_tier, scheduled
 from cards.assessment.finding import Finding, met
 from cards.assessment.stops import given_words, may_run_words
-from cards.fhir.resource import reference_key
+from cards.fhir import key_of
 from cards.orders import DraftOrder
 from cards.phrase import record
 
@@ -86,7 +86,7 @@ def _keep_one(draft: DraftOrder, reason: str, context: DraftContext) -> Finding:
 def _continues(draft: DraftOrder, order: DraftOrder) -> bool:
     """Whether a draft takes the place of a running order."""
     prior = draft.resource.priorPrescription
-    key = reference_key(prior.reference) if prior is not None else None
+    key = key_of(prior)
     same = draft.resource.id is not None and draft.resource.id == order.resource.id
     return same or (key is not None and key[1] == order.resource.id)
 
