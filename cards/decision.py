@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from cards.assessment import Assessment, Finding, assess
-from cards.card import Response, render
+from cards.card import Response, respond
 from cards.chart import Chart, read_chart
 from cards.chart.chart import medication_index
 from cards.chart.unrecognised import read_unrecognised
@@ -53,7 +53,7 @@ class Decision(Struct, frozen=True, gc=False):
 
     def response(self, page: str | None = None) -> Response:
         """The CDS Hooks response; its cards link to the protocol's ``page`` if given."""
-        return render(self.plan, self.assessment, self.protocol, page)
+        return respond(self.plan, self.assessment, self.protocol, page)
 
     def trace(self) -> Trace:
         """Every stage, each fact and finding with its source."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from cards.card.render import NAMESPACE, OVERRIDE_REASONS, REASON_SYSTEM, Response, render
+from cards.card.render import NAMESPACE, OVERRIDE_REASONS, REASON_SYSTEM, Response, respond
 from cards.card.resources import order_templates
 from cards.card.validate import faults
 from cards.protocol import Protocol
@@ -14,7 +14,7 @@ __all__ = [
     "Response",
     "faults",
     "protocol_faults",
-    "render",
+    "respond",
 ]
 
 

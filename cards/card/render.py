@@ -49,7 +49,7 @@ class Response(Struct, frozen=True, gc=False):
     suggestions: tuple[str, ...] = ()
 
 
-def render(
+def respond(
     plan: Plan | None, assessment: Assessment, protocol: Protocol, page: str | None = None
 ) -> Response:
     """``{"cards": [...]}`` of at most one card. ``page`` is the address of the protocol's page,
