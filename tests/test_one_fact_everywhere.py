@@ -36,7 +36,7 @@ UNNAMED = frozenset(
         qtc_wide_allowance creatinine_rise creatinine_ratio creatinine_low femg_low
         femg_high femg_window refractory_iv refractory_iv_window refractory_oral_days
         maintenance_window new_event recent_dialysis monitoring_magnesium short_infusion
-        schedule_rest quiet accepted_unseen""",
+        schedule_rest event_night recent_arrest quiet accepted_unseen""",
         "result": """quantise age_inpatient age_ambulatory age_creatinine_inpatient
         age_creatinine_ambulatory age_weight_inpatient age_weight_ambulatory egfr_lag future
         range_middle_low range_middle_high verify_below verify_above edta_magnesium
