@@ -109,9 +109,8 @@ def check(before: Json, after: Json, row: Row, name: str) -> None:
     # by mouth may stand where the reason for one by vein is not known any more.
     life = LIFE.search(row.inputs) is not None
     by_vein = any(not _is_oral(o) for o in offers(before))
-    by_vein_now = any(not _is_oral(o) for o in offers(after))
     dose = {"iv2/15"} if life else set()
-    instead = by_vein and not by_vein_now
+    instead = by_vein  # whether it still is offered or not, a tablet is less
     # Of conditions and of what was given by mouth no rule says that a tablet waits for them.
     instead = instead or name.startswith(("conditions", "administrations"))
     for oral in (False,) if instead else (False, True):
@@ -146,4 +145,4 @@ def may_fall_silent(name: str, row: Row, before: Json) -> bool:
 
 
 def _is_oral(offer: Offer) -> bool:
-    return offer.shorthand.removeprefix("alt ").startswith("po")
+    return offer.shorthand == "alt" or offer.shorthand.removeprefix("alt ").startswith("po")
