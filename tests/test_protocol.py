@@ -886,7 +886,8 @@ def test_the_whole_table_is_shown() -> None:
     for key, source in file.sources.items():
         assert f"| {key} | {source} |" in text
     for drug in file.interaction:
-        assert f"| {drug.drug} | {drug.says}" in text
+        said = f"{drug.says} (off: no card)" if drug.off else drug.says
+        assert f"| {drug.drug} | {said} |" in text
     for name in codes.NOT_DETECTED:
         assert f"- {name}\n" in text
     assert "★ magnesium sulfate 2 g IV over 15 min (8.1 mmol, 16.2 mEq, 133.3 mg/min)" in text
