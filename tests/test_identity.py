@@ -290,8 +290,9 @@ def test_a_draft_of_which_nothing_is_known_is_named_and_silences_nothing(said: J
     assert found[0]["indicator"] == "critical"
     assert "the order was not checked" in text(found)
     assert not drugs(found)
-    (asked,) = cards("order-select", draft(said))
-    assert asked["indicator"] == "info"
+    asked = cards("order-select", draft(said))
+    # A form that was only just opened names nothing yet: the Sandbox's first call.
+    assert [card["indicator"] for card in asked] == ([] if not said else ["info"])
 
 
 POSSIBLE = {
@@ -502,7 +503,7 @@ def test_a_protocol_is_magnesium_as_needed_in_whatever_form_it_stands(name: str)
     ):
         (card,) = found
         assert card["indicator"] == "critical"
-        assert "a PRN magnesium order exists" in card["detail"]
+        assert "a PRN or protocol order is active: was it given?" in card["detail"]
         assert not infusions(found)
     ended = service | {"status": "completed"}
     assert infusions(cards("patient-view", laborders=ended))

@@ -162,8 +162,9 @@ def test_contaminated_asks_for_another_site() -> None:
     assert with_specimen({"condition": [con]}).frame == REPEAT
     assert with_specimen({"condition": {"text": "Hemolyzed"}}).frame == REPEAT
     assert with_specimen({"condition": [{"text": "not haemolysed"}]}).frame == SEVERE
+    # A toxic level of a doubtful specimen still stands against more magnesium (ruling 116).
     high = with_specimen({"note": {"text": "contaminated"}}, "Mg 6.0 mg/dL")
-    assert high.indicator == "critical"
+    assert high.indicator == "warning"
 
 
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0487"
