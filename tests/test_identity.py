@@ -504,7 +504,9 @@ def test_a_protocol_is_magnesium_as_needed_in_whatever_form_it_stands(name: str)
         (card,) = found
         assert card["indicator"] == "critical"
         assert "a PRN or protocol order is active: was it given?" in card["detail"]
-        assert not infusions(found)
+        # Offered beside it, for it proves no dose; recommended only once somebody looked.
+        assert infusions(found)
+        assert not any(s.get("isRecommended") for s in card["suggestions"])
     ended = service | {"status": "completed"}
     assert infusions(cards("patient-view", laborders=ended))
 
