@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from itertools import groupby
 from types import MappingProxyType
@@ -33,6 +33,7 @@ from cards.evidence.known import EVER, Spell, known_since, spells
 from cards.fhir.resource import Resource, name
 
 Event = tuple[datetime, int, int]  # when, 0 it goes or 1 it comes, which
+_ORDER = "MedicationRequest"
 _COUNT = re.compile(r"_count=(\d+)")
 _STATUS = re.compile(r"[?&]status=([^&]+)")
 
@@ -163,15 +164,22 @@ class History:
 
     # --- at a moment ------------------------------------------------------------------------
 
-    def at(self, moment: datetime, encounter: Resource | None) -> Evidence:
+    def at(
+        self, moment: datetime, encounter: Resource | None, written: Collection[str] = ()
+    ) -> Evidence:
         """The Evidence of a moment that is not before the last one asked for.
 
-        ``encounter`` is the one in context as it stands then; None when there is none.
+        ``encounter`` is the one in context as it stands then; None when there is none. The orders
+        that are being ``written`` (their ids) are not on file yet: none of them is a change of
+        itself.
         """
         known = self._known
         if known is None or known.moment != moment:
             self._known = known = self._read(moment)
         by_type, gaps = known.by_type, self._gaps
+        if written:
+            orders = by_type.get(_ORDER, ())
+            by_type = {**by_type, _ORDER: tuple(o for o in orders if o.id not in written)}
         if encounter is not None:
             by_type = {**by_type, "Encounter": (encounter,)}
             if "encounter" in gaps:

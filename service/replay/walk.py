@@ -162,6 +162,7 @@ class Walk:
     def _decide(self, moment: Moment) -> Decided:
         now = moment.at.astimezone(self._walker.zone)
         resource = moment.resource
+        written = {o.resource.id for o in moment.orders if o.resource.id}
         made = []
         orders = None
         for protocol, history, answering in self._sides:
@@ -176,7 +177,7 @@ class Walk:
                 else (),
                 encounter_id=encounter_id,
             )
-            evidence = history.at(moment.at, encounter)
+            evidence = history.at(moment.at, encounter, written)
             known = answering.known(moment.at)
             decision = cards.decide(evidence, orders, protocol, now, answered=known)
             answering.shown(decision)

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.real_clock
 def test_a_decision_costs_at_most_twice_the_pure_one(monkeypatch: pytest.MonkeyPatch) -> None:
     walker = Walker(ask(), ALL)
     patients = [base(number) for number in range(1, 13)]
-    calls: list[tuple[Any, ...]] = []
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     decide = cards.decide
 
-    def kept(*call: Any) -> cards.Decision:
-        calls.append(call)
-        return decide(*call)
+    def kept(*call: Any, **answered: Any) -> cards.Decision:
+        calls.append((call, answered))
+        return decide(*call, **answered)
 
     def replayed() -> None:
         for lines in patients:
@@ -37,7 +37,9 @@ def test_a_decision_costs_at_most_twice_the_pure_one(monkeypatch: pytest.MonkeyP
         replayed()
     assert len(calls) > 100
     whole = min(_cpu(replayed) for _ in range(3))
-    pure = min(_cpu(lambda: [decide(*call) for call in calls]) for _ in range(3))
+    pure = min(
+        _cpu(lambda: [decide(*call, **answered) for call, answered in calls]) for _ in range(3)
+    )
     assert whole < 2 * pure, f"{whole / pure:.2f} times, over {len(calls)} decisions"
 
 

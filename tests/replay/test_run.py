@@ -194,11 +194,11 @@ def test_a_fault_of_ours_costs_one_patient_and_is_not_silent(
 
     real, asked = cards.decide, []
 
-    def fails(evidence: Any, *more: Any) -> Any:
+    def fails(evidence: Any, *more: Any, **answered: Any) -> Any:
         asked.append(evidence.patient_id)
         if evidence.patient_id == asked[0]:
             raise ValueError("about Sam Smith")
-        return real(evidence, *more)
+        return real(evidence, *more, **answered)
 
     monkeypatch.setattr(cards, "decide", fails)
     result = replay(export, "--out", tmp_path / "out")

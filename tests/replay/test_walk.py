@@ -113,8 +113,10 @@ def test_what_is_signed_together_is_judged_together() -> None:
 
 
 def test_a_card_speaks_of_the_order_it_judges() -> None:
-    low = magnesium(1.6, 0)
-    rows, _ = walk(*CLEAR, low, order("r1", "Furosemide 40 MG", 1), order("r2", "Aspirin", 1))
+    """Whose version on file is no earlier order of the same drug: that would be no news."""
+    rows, _ = walk(*CLEAR, RAISED, order("r1", "Furosemide 40 MG", 1), order("r2", "Aspirin", 1))
+    chosen = [row.findings for row in rows if row.hook == "order-select"]
+    assert sorted(chosen) == [(), ("N2",)]
     (call,) = [row for row in rows if row.hook == "order-sign"]
     assert call.findings == ("N2",)
     assert {told.drug: told.told for told in call.orders} == {"furosemide": True, "": False}
@@ -361,15 +363,17 @@ def test_a_card_is_quiet_as_its_answer_has_it(answers: str, hushed: tuple[str, .
 
 
 def test_an_order_that_follows_a_suggestion_accepts_it() -> None:
-    """Quiet begins after the order, not at it."""
+    """From after the order, not at it, for an hour (ruling 149): an order as needed is no dose."""
     line = {"route": {"text": "IV"}, "asNeededBoolean": True, "text": "2 g IV as needed"}
     needed = sulfate("r1", 1, dosageInstruction=[line])
-    seen = [dict(RAISED) | {"issued": moment(h), "note": [{"text": f"{h}"}]} for h in (1, 1.25)]
+    seen = [
+        dict(RAISED) | {"issued": moment(h), "note": [{"text": f"{h}"}]} for h in (1, 1.25, 2.25)
+    ]
     rows, _ = walk(*CLEAR, RAISED, *seen, needed)
     told = [(row.lead, row.hushed) for row in rows if row.hook == "patient-view"]
-    assert told == [("moderate", ()), ("moderate", ()), (None, ("moderate",))]
+    assert told == [("moderate", ()), ("moderate", ()), (None, ()), ("moderate", ())]
     rows, _ = walk(*CLEAR, RAISED, *seen, needed, answers="none")
-    assert [row.lead for row in rows if row.hook == "patient-view"] == ["moderate"] * 3
+    assert [row.lead for row in rows if row.hook == "patient-view"] == ["moderate"] * 4
 
 
 # --- against ------------------------------------------------------------------------------------
