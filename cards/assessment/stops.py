@@ -241,7 +241,7 @@ def _perhaps(chart: Chart, life: bool) -> Iterator[StopFinding]:
 
 def may_run_words(order: DraftOrder) -> str:
     """``Magnesium Sulfate: how often could not be read ("per protocol")``"""
-    return f"{record(order.label, 40)}: {record(order.unread_timing or '', 90)}"
+    return f"{record(order.label, 40)}: {record(order.doubt or '', 90)}"
 
 
 def given_words(treatment: Treatment, chart: Chart) -> str:

@@ -16,7 +16,7 @@ from cards.fhir.resource import Resource
 from cards.protocol import ESTIMATES, Protocol
 from cards.units.quantity import Quantity, is_lab_unit, lab_value, places
 
-_TEXT_EGFR = re.compile(r"([<>]=?) ?(\d{1,3}(?:\.\d{1,3})?) ?(.*)\Z")
+_TEXT_EGFR = re.compile(r"([<>]=?)? ?(\d{1,3}(?:\.\d{1,3})?) ?(.*)\Z")
 _CREATININE = (Decimal("0.1"), Decimal(30))
 _JUST_BELOW = Decimal("0.01")
 _REPORTED, _COMPUTED, _GAULT = ESTIMATES
@@ -115,7 +115,7 @@ def read_kidney(
         notes=tuple(notes),
     )
     kidney = _with_injury(kidney, believed, newest, aki_coded, protocol)
-    lost = _lost(creatinines, newest)
+    lost = _lost(creatinines, newest) or _unreadable(evidence, newest, now)
     if lost is not None and now - lost.collected <= age:
         kidney = _with_lost(kidney, lost, reported, protocol)
     elif kidney.id == "RU" and (text := _lost_egfr(evidence, now, age, protocol)):
@@ -148,6 +148,19 @@ def _lost(creatinines: Labs, newest: Lab | None) -> UnreadLab | None:
         if lab.value > _CREATININE[1]:
             return UnreadLab(str(lab.quantity), lab.collected, lab.source, "is not believed")
     return creatinines.unread_since(since)
+
+
+def _unreadable(evidence: Evidence, newest: Lab | None, now: datetime) -> UnreadLab | None:
+    """A creatinine that came and could not be read at all, when it may be newer than the one in
+    use (ruling 145)."""
+    for unread in evidence.unread:
+        if unread.need != "creatinine":
+            continue
+        instant = collected_at(unread.source) if unread.source is not None else None
+        when = instant.start if instant is not None and instant.exact else now
+        if newest is None or when > newest.collected:
+            return UnreadLab(unread.reason[:_LONGEST], when, unread.resource)
+    return None
 
 
 def _lost_egfr(evidence: Evidence, now: datetime, age: timedelta, protocol: Protocol) -> str | None:
@@ -261,13 +274,17 @@ def _egfr(resource: Resource) -> Quantity | None:
         quantity = lab_value("egfr", resource.valueQuantity)
         if quantity is not None:
             return quantity
-        text = bytes(resource.valueQuantity.value).decode().strip('"')
+        sent = bytes(resource.valueQuantity.value).decode()
+        if not sent.startswith('"'):
+            return None  # a number in a unit that is none of an eGFR
+        unit = resource.valueQuantity.unit or resource.valueQuantity.code or ""
+        text = " ".join((sent.strip('"'), unit))
     else:
         text = resource.valueString or ""
     match = _TEXT_EGFR.match(" ".join(text[:_LONGEST].split()))
     if match is None or not (match[3] == "" or is_lab_unit("egfr", match[3])):
         return None
-    return Quantity(Decimal(match[2]), "mL/min", match[1])
+    return Quantity(Decimal(match[2]), "mL/min", match[1] or None)
 
 
 _LONGEST = 80

@@ -23,7 +23,13 @@ from cards.protocol import Protocol
 from cards.units.quantity import SaltMass
 
 _ORDERED = frozenset({"active", "completed", "stopped", "on-hold"})
-COUNTED = frozenset({"completed", "in-progress", "stopped", "on-hold", "unknown"})
+_NOT_GIVEN = frozenset({"not-done", "entered-in-error"})
+
+
+def counted(status: str | None) -> bool:
+    """Whether an administration of this status may have given something: a status that nobody
+    knows is none that says otherwise."""
+    return status is not None and status.strip().lower() not in _NOT_GIVEN
 
 
 class Treatment(Struct, frozen=True, gc=False):
@@ -86,7 +92,7 @@ class Medicines(Struct, frozen=True, dict=True):
         return tuple(
             g
             for g in self.given
-            if g.identity.find("magnesium") is not None and g.resource.status in COUNTED
+            if g.identity.find("magnesium") is not None and counted(g.resource.status)
         )
 
     @cached_property
@@ -102,16 +108,17 @@ class Medicines(Struct, frozen=True, dict=True):
     @cached_property
     def running_parenteral(self) -> tuple[DraftOrder, ...]:
         """Parenteral magnesium being given."""
-        return tuple(o for o in self._running if o.parenteral and not o.unread_timing)
+        return tuple(o for o in self._running if o.parenteral and o.doubt is None)
 
     @cached_property
     def may_run(self) -> tuple[DraftOrder, ...]:
-        """Parenteral magnesium that is ordered so often as nobody can tell (ruling 140)."""
-        return tuple(o for o in self._running if o.parenteral and o.unread_timing)
+        """Magnesium that may run by vein: ordered so often as nobody can tell (ruling 140), a
+        sulfate without a route, or of a status that nobody knows."""
+        return tuple(o for o in self._running if o.doubt is not None)
 
     @cached_property
     def running_oral(self) -> tuple[DraftOrder, ...]:
-        return tuple(o for o in self._running if not o.parenteral)
+        return tuple(o for o in self._running if not o.parenteral and o.doubt is None)
 
     @property
     def ended_parenteral(self) -> tuple[DraftOrder, ...]:
@@ -182,7 +189,7 @@ class Medicines(Struct, frozen=True, dict=True):
                 g
                 for g in self.given
                 if g.unsure
-                and g.resource.status in COUNTED
+                and counted(g.resource.status)
                 and (
                     collected is None
                     or g.moment is None

@@ -36,7 +36,7 @@ _ELEMENTS: Mapping[str, str] = {
         recordedDate assertedDate dateRecorded abatementDateTime abatementPeriod abatementAge
         abatementString abatementRange abatementBoolean""",
     "MedicationRequest": f"""{_ABOUT} {_DRUG} status intent doNotPerform authoredOn
-        dosageInstruction reasonCode""",
+        dosageInstruction reasonCode priorPrescription""",
     "MedicationAdministration": f"""{_ABOUT} {_DRUG} {_WHEN} status effectiveDateTime
         effectivePeriod dosage request occurenceDateTime occurencePeriod occurenceTiming""",
     "Medication": f"{_OURS} code ingredient contained",

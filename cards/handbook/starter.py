@@ -38,7 +38,7 @@ drops = []
 # sources = ["HOSP"]
 # why = "policy"
 
-# A severe level is treated with 4 g over 4 h in every renal class that may have a full dose.
+# A severe level is treated with one slow infusion in every renal class that may have a full dose.
 # Stating rows of the id "severe" replaces all standard rows of that id: state each one needed.
 # [[regimen]]
 # id = "severe"

@@ -134,7 +134,7 @@ def read_dosage(dosage: Dosage, salt: str | None, mg_per_ml: Decimal | None = No
         per_minute = (*per_minute, dose / time)
     return DoseLine(
         text=dosage.text or "",
-        route=_route(dosage.route),
+        route=_stated_route(dosage),
         dose=dose,
         minutes=time,
         rates=per_minute,
@@ -167,6 +167,16 @@ def _is_needed(dosage: Dosage) -> bool:
             for found in dosage.extension or ()
         )
     )
+
+
+_TEXT = 1000  # as much of a dosage's own words as is read for a route
+
+
+def _stated_route(dosage: Dosage) -> str | None:
+    """The route as coded; where none is stated, as the words of the dosage name it ("4 g IV")."""
+    if dosage.route is not None or not dosage.text:
+        return _route(dosage.route)
+    return codes.route_named(dosage.text[:_TEXT])
 
 
 def _route(route: CodeableConcept | None) -> str | None:

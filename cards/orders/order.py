@@ -22,6 +22,9 @@ from cards.units.quantity import span as span_words
 
 RUNS = "active"
 _REPLACEMENT_OR_LAXATIVE = frozenset({"magnesium", "magnesium-laxative"})
+_STATUSES = frozenset(
+    """active on-hold ended stopped completed cancelled entered-in-error draft unknown""".split()
+)
 NEVER_RUN = frozenset({"plan", "proposal", "option"})
 
 
@@ -187,9 +190,28 @@ class DraftOrder(
         longest = max((line.lasts() or Decimal(0) for line in self.lines), default=Decimal(0))
         return max(one_off, _span(longest))
 
+    @property
+    def status(self) -> str:
+        return (self.resource.status or "").strip().lower()
+
+    @property
+    def status_unknown(self) -> bool:
+        """Whether its status is no word of FHIR: it may run for all that is known."""
+        return bool(self.status) and self.status not in _STATUSES
+
+    @property
+    def doubt(self) -> str | None:
+        """Why nobody can say whether and how it runs, in words; None of one that is understood, and
+        of one by mouth."""
+        if self.status_unknown:
+            return f'its status "{self.status}" is not known'
+        if self.route is None:
+            return "no route is stated"
+        return self.unread_timing if self.parenteral else None
+
     def active(self, now: datetime, one_off: timedelta) -> bool:
         """Ordered, not forbidden, not over: it may be PRN, or begin later."""
-        if self.resource.status != RUNS or self.resource.doNotPerform:
+        if self.resource.doNotPerform or not (self.status == RUNS or self.status_unknown):
             return False
         if self.resource.intent in NEVER_RUN:
             return False
