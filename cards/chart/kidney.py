@@ -277,8 +277,11 @@ def _egfr(resource: Resource) -> Quantity | None:
         sent = bytes(resource.valueQuantity.value).decode()
         if not sent.startswith('"'):
             return None  # a number in a unit that is none of an eGFR
-        unit = resource.valueQuantity.unit or resource.valueQuantity.code or ""
-        text = " ".join((sent.strip('"'), unit))
+        text = sent.strip('"')
+        unit = resource.valueQuantity.unit or resource.valueQuantity.code
+        # A bare number is one of its unit; a bound is read whatever the unit says (ruling 29).
+        if text[:1] not in ("<", ">") and unit:
+            text = f"{text} {unit}"
     else:
         text = resource.valueString or ""
     match = _TEXT_EGFR.match(" ".join(text[:_LONGEST].split()))
