@@ -46,7 +46,10 @@ def failing(chart: Chart, flags: Flags, stops: Stops, protocol: Protocol) -> Fin
     amount = _in_a_day(order)
     into = age(order.start, collected).removesuffix(" ago")
     words = protocol.file.wording
-    raising = chart.kidney.id in ("R0", "R1")
+    # No more of what is at its limit already: the dose is agreed, the line and specimen looked at.
+    most = read_cap(chart, protocol, Decimal(0), suggesting=False).limit
+    daily = order.daily_mg()
+    raising = chart.kidney.id in ("R0", "R1") and (daily is None or daily / 1000 < most)
     advice = words.failing.text if raising else words.agree_dose.text
     return met(
         protocol,

@@ -120,6 +120,8 @@ def propose(
             if taken and all(offer.parenteral in taken for offer in offers):
                 return (_removal([draft]),)
             offers = tuple(offer for offer in offers if offer.parenteral not in taken)
+    if draft is not None and holds_others(draft):
+        offers = ()  # no click may turn a potassium bag into magnesium, or lose the potassium
     updating = actor is not None and actor.act == "update"
     if draft is None and actor is not None and not assessment.patient_view:
         # No infusion beside a parenteral draft that stays (ruling 115).
@@ -134,6 +136,12 @@ def propose(
     return tuple(found)
 
 
+def holds_others(draft: DraftOrder) -> bool:
+    """Whether a magnesium order names another drug of ours as well: a bag of both."""
+    return any(drug.groups.isdisjoint(_MAGNESIUM) and drug.groups for drug in draft.identity.drugs)
+
+
+_MAGNESIUM = frozenset({"magnesium", "magnesium-laxative", "magnesium-fluid"})
 _TOGETHER = frozenset({"D12"})
 
 

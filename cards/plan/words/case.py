@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from cards.assessment import Assessment, Finding, needs_parenteral, read_patient
 from cards.phrase import listed, moment, record
-from cards.plan.proposal import Step
+from cards.plan.proposal import Step, holds_others
 from cards.plan.words.line import Line
 from cards.protocol import Protocol
 from cards.protocol.flags import GUT_LOSS, NO_ENTERAL
@@ -107,6 +107,13 @@ def situation(
         and assessment.patient_view
     ):
         lines.append(Line("Enteral and parenteral routes are both out: refer."))
+    judged = (f.draft for f in findings if f.act in ("update", "replace") and f.draft is not None)
+    mixed = next((draft for draft in judged if holds_others(draft)), None)
+    if mixed is not None:
+        name = record(mixed.label, 40)
+        lines.append(
+            Line(f"{name} holds other drugs as well: no change by one click, order each anew.")
+        )
     needed = chart.medicines.needed_parenteral
     if needed and low and not assessment.stops.met("PRN"):
         # It is no treatment until somebody gives it (ruling 111).
