@@ -20,7 +20,7 @@ from service.errors import TooMany
 from service.web.limit import Limiter
 from tests import databases
 from tests.certificate import write_certificate
-from tests.contract.shapes import body, request
+from tests.contract.shapes import body, now_request, request
 from tests.server import Server, free_port, serving
 from tests.tokens import ISSUER, PATIENTS_KEY, ec, signed, write_clients
 
@@ -170,7 +170,7 @@ def test_slow_clients_do_not_silence_the_service(how: str, tmp_path: Path) -> No
         held = dribble(server, SLOW[how], 30)
         time.sleep(0.3)
         started = time.monotonic()
-        status, content = server.call("POST", VIEW, body(request()))
+        status, content = server.call("POST", VIEW, body(now_request()))
         waited = time.monotonic() - started
         assert status == 200
         assert b'"cards":[{' in content

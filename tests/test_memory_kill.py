@@ -30,7 +30,7 @@ from sqlalchemy import func, insert, inspect, select, text
 from service.store import Store, open_store
 from service.store.tables import feedback, shown, used_token
 from tests import databases
-from tests.contract.shapes import body, request
+from tests.contract.shapes import body, now_request
 from tests.server import Server, free_port, serving
 
 pytestmark = [pytest.mark.loopback, pytest.mark.real_clock]
@@ -152,7 +152,7 @@ def test_what_was_shown_is_stored_before_an_orderly_end(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     with serving(tmp_path, 2, database_url=url) as server:
         for _ in range(40):
-            value = body(request(hookInstance=str(uuid4())))
+            value = body(now_request(hookInstance=str(uuid4())))
             assert server.call("POST", "/cds-services/magnesium-patient-view", value)[0] == 200
     store = open_store(url)
     count = store.read(lambda c: c.execute(select(func.count()).select_from(shown)).scalar_one())
@@ -169,9 +169,10 @@ def test_two_servers_on_one_database(kind: str, tmp_path: Path) -> None:
         given = {"database_url": url, "secret": "the same on both machines"}
         one = stack.enter_context(serving(tmp_path / "a", 2, **given))
         two = stack.enter_context(serving(tmp_path / "b", 2, **given))
+        base = now_request()  # once: at another time it is another result
 
         def cards(server: Server, of: str = "https://a.example.org") -> list[dict[str, Any]]:
-            value = body(request(hookInstance=str(uuid4()), fhirServer=of))
+            value = body(base | {"hookInstance": str(uuid4()), "fhirServer": of})
             answer = server.call("POST", "/cds-services/magnesium-patient-view", value)
             found: list[dict[str, Any]] = json.loads(answer[1])["cards"]
             return found
@@ -240,8 +241,8 @@ def test_a_migration_that_is_killed_loses_nothing(kind: str, tmp_path: Path) -> 
                 break
             assert ended == -signal.SIGKILL
             assert tables == {"used_token", "alembic_version"}
-        assert step == 9  # two tables, six indexes: killed at each
-        assert {"shown", "feedback"} <= tables
+        assert step == 12  # three tables, eight indexes: killed at each
+        assert {"shown", "feedback", "unrecognised"} <= tables
         old.engine.dispose()
 
 
@@ -262,12 +263,12 @@ def older_schema(connection: Any) -> None:
 def hook_times(port: int, seconds: float) -> list[float]:
     """Milliseconds of calls one after another, 50 a second, some of patients with answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    found, end = [], time.monotonic() + seconds
+    base, found, end = now_request(), [], time.monotonic() + seconds
     for number in itertools.count():
         if time.monotonic() > end:
             break
         server = f"https://{number % 50}.example.org"
-        value = body(request(hookInstance=str(UUID(int=number % 50)), fhirServer=server))
+        value = body(base | {"hookInstance": str(UUID(int=number % 50)), "fhirServer": server})
         started = time.perf_counter()
         connection.request("POST", "/cds-services/magnesium-patient-view", value, HEADERS)
         answer = connection.getresponse()

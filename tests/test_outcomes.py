@@ -157,11 +157,15 @@ def test_wilsons_interval(hits: int, of: int, low: float, high: float) -> None:
 def test_prune_deletes_what_is_old_and_nothing_else(one: Instance) -> None:
     fill(one)
     before = (len(one.rows(shown)), len(one.rows(feedback)))
-    assert prune(one.store, NOW) == {"shown": 0, "feedback": 0}
-    assert prune(one.store, NOW + timedelta(days=1)) == {"shown": 3, "feedback": 0}
+    assert prune(one.store, NOW) == {"shown": 0, "feedback": 0, "unrecognised": 0}
+    assert prune(one.store, NOW + timedelta(days=1)) == {
+        "shown": 3,
+        "feedback": 0,
+        "unrecognised": 0,
+    }
     assert (len(one.rows(shown)), len(one.rows(feedback))) == (before[0] - 3, before[1])
     gone = prune(one.store, one.now + timedelta(days=1))
-    assert gone == {"shown": before[0] - 3, "feedback": before[1]}
+    assert gone == {"shown": before[0] - 3, "feedback": before[1], "unrecognised": 0}
 
 
 @pytest.mark.parametrize("age", ["", "90", "0d", "d", "-3d", "90 d"])
@@ -227,7 +231,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert run("store", "prune", "--older-than", "x")[0] == 2
     assert run("store", "prune", "--older-than", "36500d") == (
         0,
-        "shown: 0 rows deleted\nfeedback: 0 rows deleted\n",
+        "shown: 0 rows deleted\nfeedback: 0 rows deleted\nunrecognised: 0 rows deleted\n",
     )
     env["REPLETION_DATABASE_URL"] = f"sqlite:///{tmp_path}/none.db"
     assert run("outcomes")[0] == 2

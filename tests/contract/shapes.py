@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cards.evidence import NEEDS
+from service.cdshooks.fixture import Fixture
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 LOINC = "http://loinc.org"
@@ -107,6 +108,14 @@ def request(hook: str = "patient-view", *drafts: Json, **more: Any) -> Json:
         "prefetch": prefetch(),
         **more,
     }
+
+
+def now_request(hook: str = "patient-view", *drafts: Json, **more: Any) -> Json:
+    """A request with its times of today, for a server whose clock is the real one: a low level of
+    more than 90 days ago is silent (ruling 98)."""
+    value = request(hook, *drafts, **more)
+    found: Json = json.loads(Fixture(NOW, SERVICE[hook], value).body(datetime.now(UTC)))
+    return found
 
 
 def changed(base: Json, path: str, value: Any) -> Json:
