@@ -417,7 +417,7 @@ BY_CODE = [
     ("309305", "ciprofloxacin", "", "other", None),  # eye drops
     ("2059184", "amikacin", "", "other", None),  # inhaled
     ("197736", "gentamicin", "cause", "parenteral", None),
-    ("2555", "cisplatin", "cause platinum-egfr", None, None),
+    ("2555", "cisplatin", "cause cause-always platinum-egfr", None, None),
     ("40048", "carboplatin", "cause-tier2", None, None),
     ("35302", "sirolimus", "cause", None, None),
     ("314230", "sirolimus", "cause", "oral", None),
