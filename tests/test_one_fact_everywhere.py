@@ -36,7 +36,13 @@ UNNAMED = frozenset(
         qtc_wide_allowance creatinine_rise creatinine_ratio creatinine_low femg_low
         femg_high femg_window refractory_iv refractory_iv_window refractory_oral_days
         maintenance_window new_event recent_dialysis monitoring_magnesium short_infusion
-        schedule_rest event_night recent_arrest quiet accepted_unseen""",
+        schedule_rest event_night recent_arrest quiet accepted_unseen failing_after after_due
+        after_due_reduced routine_rate untimed_dose untimed_bag bag_volume tiers_together
+        more_since_full more_since_reduced creatinine_doubled creatinine_failure
+        creatinine_climb filtered_dose dialysed_dose failing_dose unusable_high
+        obstetric_recent obstetric_pregnancy pregnancy_lasts obstetric_load
+        obstetric_load_time obstetric_large_time obstetric_im obstetric_bag
+        obstetric_creatinine low_before long_stale""",
         "result": """quantise age_inpatient age_ambulatory age_creatinine_inpatient
         age_creatinine_ambulatory age_weight_inpatient age_weight_ambulatory egfr_lag future
         range_middle_low range_middle_high verify_below verify_above edta_magnesium
