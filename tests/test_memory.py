@@ -151,12 +151,32 @@ def test_a_result_without_an_id_is_never_taken_for_another(one: Instance) -> Non
 
 
 def test_accepted_and_unseen_speaks_again_after_an_hour(one: Instance) -> None:
-    (card,) = one.cards(request())
+    moderate = build_request("patient-view", "Mg 1.4 mg/dL")
+    (card,) = one.cards(moderate)
     one.answer(card["uuid"], "accepted")
     one.now += timedelta(minutes=59)
-    assert one.cards(request()) == []
+    assert one.cards(moderate) == []
     one.now += timedelta(minutes=1)
-    assert one.cards(request())
+    assert one.cards(moderate)
+
+
+def test_accepted_and_unseen_never_silences_a_severe_level(one: Instance) -> None:
+    """Its card stays, without the drug that was accepted, for that hour (ruling 149)."""
+
+    def drugs(card: Json) -> bool:
+        return "MedicationRequest" in json.dumps(card.get("suggestions", []))
+
+    severe = build_request("patient-view", "Mg 1.1 mg/dL")
+    (card,) = one.cards(severe)
+    assert drugs(card)
+    one.answer(card["uuid"], "accepted")
+    one.now += timedelta(minutes=20)
+    (again,) = one.cards(severe)
+    assert again["indicator"] == card["indicator"] == "critical"
+    assert "accepted 20 min ago here; not seen in the record yet" in again["detail"]
+    assert not drugs(again)
+    one.now += timedelta(minutes=40)
+    assert drugs(one.cards(severe)[0])
 
 
 def test_the_last_answer_to_a_card_counts(one: Instance) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from cards import codes
+from cards.assessment import stops
 from cards.handbook import check, sheet
 from cards.handbook.ledger import VERDICTS, ledger
 from cards.handbook.rows import Column, Row, Table
@@ -323,6 +325,24 @@ def test_whatever_a_card_cites_has_a_place(shown: Any) -> None:
         assert cited_anchor(shown.file, name) in shown.page.ids, name
     with pytest.raises(KeyError):
         cited_anchor(shown.file, "D99")
+
+
+def test_whatever_stops_a_drug_has_a_place() -> None:
+    """As the code names it: a card that cites what has no place would be no card at all."""
+    makers = {"Finding", "_stop", "_look", "unknown"}
+    named = {
+        call.args[0].value
+        for call in ast.walk(ast.parse(Path(stops.__file__).read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in makers
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert {"H2", "accepted", "may-run", "possible-magnesium", "conditions-unknown"} <= named
+    file = shipped("standard").file
+    for name in sorted(named):
+        assert cited_anchor(file, name.removesuffix("-unknown") if name not in STOPS else name)
 
 
 def test_no_place_twice_and_no_link_into_nothing(shown: Any) -> None:

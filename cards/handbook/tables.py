@@ -293,6 +293,17 @@ def unread(file: ProtocolFile) -> Table:
         "unknown route: no drug until someone looks; by mouth it is named",
         "PRN": "a magnesium order as needed, or a replacement protocol: no second parenteral order",
         "do-not-perform": "an order not to give magnesium: no drug",
+        "may-run": "a magnesium order of which nobody can tell whether it runs: no drug, but for "
+        "the emergency dose",
+        "given-undated": "parenteral magnesium given at a time that could not be read: no IV and "
+        "no IM, but for the emergency dose",
+        "medicine-unread": "a medication that could not be read and may be magnesium: no drug, "
+        "but for the emergency dose",
+        "allergy": "an allergy to magnesium: no drug; to the salt of every infusion: no IV and "
+        "no IM",
+        "accepted": "a suggestion accepted here in the last "
+        f"{file.limit.accepted_unseen.said}, whose order the record does not show yet: no drug, "
+        "but for the emergency dose",
         "administrations": "the drug is offered; orders count for the cap; the card says to check "
         "the record",
         "creatinine": f"neither creatinine nor eGFR: {renal}",

@@ -16,6 +16,11 @@ UNREAD = (
     "possible-magnesium",
     "PRN",
     "do-not-perform",
+    "may-run",
+    "given-undated",
+    "medicine-unread",
+    "allergy",
+    "accepted",
 )
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 
