@@ -63,8 +63,8 @@ NOT_RUN = {
     "cp service/deploy/repletion.service /etc/systemd/system/": _MACHINE,
     "systemctl enable --now repletion": _MACHINE,
 }  # fmt: skip
-# They replay 300 patients.
-SLOW = {"The first hour", "Replay"}
+# They replay 300 patients or start a dozen commands, each of which has a test in one process.
+SLOW = {"The first hour", "Replay", "What it remembers"}
 
 
 def reason_not_to_run(command: str) -> str | None:
