@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,23 +13,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from cards.codes import SNOMED, code_set
-from tests.contract.shapes import FUROSEMIDE, bundle, draft, request
+from tests.contract.shapes import (
+    FUROSEMIDE,
+    bundle,
+    draft,
+    magnesium,
+    now_request,
+    prefetch,
+)
 from tests.e2e.conftest import Visitor
 
 pytestmark = pytest.mark.needs("chromium")
 Json = dict[str, Any]
 FIXTURES = Path("fixtures/hooks")
-
-
-def now_request(hook: str = "patient-view", *drafts: Json, **more: Any) -> Json:
-    """A request of tests.contract.shapes with its times of today, and a patient of its own."""
-    from service.cdshooks.fixture import Fixture
-    from tests.contract.shapes import NOW, SERVICE
-
-    value = request(hook, *drafts, **more)
-    body = Fixture(NOW, SERVICE[hook], value).body(datetime.now(UTC))
-    found: Json = json.loads(body)
-    return found
 
 
 def paste(page: Page, text: str) -> None:
@@ -280,20 +275,28 @@ def own_patient(page: Page, id_: str, **more: Any) -> None:
 
 def test_accepting_reaches_the_store_and_quiets_the_card(visit: Visitor) -> None:
     page = visit()
-    own_patient(page, "accepting")
+    own_patient(page, "accepting", prefetch=prefetch() | {"magnesium": bundle(magnesium(1.4))})
     card = page.locator(".card").get_attribute("data-card")
     chosen = page.locator(".recommended .accept")
     suggestion = chosen.get_attribute("data-suggestion")
     settled(page, chosen.click)
     expect(page.locator(".told")).to_contain_text("magnesium-patient-view/feedback: accepted")
-    expect(page.locator(".hushed")).to_contain_text("Hushed")
-    expect(page.locator(".nothing")).to_contain_text("quiet, because it was answered")
-    expect(page.locator("table.judged .badge", has_text="hushed")).to_have_count(1)
+    # Taken as placed (ruling 149).
+    expect(page.locator(".nothing")).to_contain_text("accepted just now here; not seen in the")
     (row,) = [r for r in stored(visit, "feedback") if r["card"] == card]
     assert (row["outcome"], row["suggestions"]) == ("accepted", suggestion)
     assert row["standing"] == "known"  # it was stored as shown before it was answered
-    settled(page, lambda: page.get_by_role("button", name="as if nothing").click())
+    settled(page, lambda: page.get_by_label("Earlier answers keep cards quiet").uncheck())
     expect(page.locator(".card")).to_have_count(1)
+
+
+def test_accepting_never_quiets_a_severe_card(visit: Visitor) -> None:
+    """It stays, says so, and offers no drug (ruling 149)."""
+    page = visit()
+    own_patient(page, "severe")
+    settled(page, page.locator(".recommended .accept").click)
+    expect(page.locator(".card.critical")).to_contain_text("accepted just now here")
+    expect(page.locator(".card .recommended")).to_have_count(0)
 
 
 def test_overriding_reaches_the_store_with_its_reason(visit: Visitor) -> None:
@@ -309,6 +312,11 @@ def test_overriding_reaches_the_store_with_its_reason(visit: Visitor) -> None:
     assert (row["outcome"], row["reason"]) == ("overridden", "renal-plan-agreed")
     assert "Who" not in str(tuple(row))  # sealed
     expect(page.locator(".card")).to_have_count(0)
+    expect(page.locator(".hushed")).to_contain_text("Hushed")
+    expect(page.locator(".nothing")).to_contain_text("quiet, because it was answered")
+    expect(page.locator("table.judged .badge", has_text="hushed")).to_have_count(1)
+    settled(page, lambda: page.get_by_role("button", name="as if nothing").click())
+    expect(page.locator(".card")).to_have_count(1)
 
 
 def test_a_look_stores_nothing(visit: Visitor) -> None:

@@ -33,6 +33,9 @@ def silence(decision: Decision, hook: str) -> Silence:
     level = f"Magnesium is {result.shown()}" + (f" ({band.name})" if band else "")
     if band is not None and band.acts_as == "normal" and result.usable:
         return Silence(f"{level}: nothing to say {moment}.", calm=True)
+    for stop in decision.assessment.stops.holding:
+        if stop.id == "accepted":  # taken as placed (ruling 149)
+            return Silence(f"{level}, and a suggestion was {stop.finding.says}")
     if hook == "order-select":
         return Silence(
             f"{level}. The order that is chosen is none for which that matters. The level itself"
