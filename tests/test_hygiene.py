@@ -205,7 +205,10 @@ def searched(what: str, content: str | bytes) -> None:
         )
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize(
+    "kind",
+    ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])],
+)
 def test_planted_secrets_stay_where_they_are(
     kind: str, tmp_path: Path, httpserver: HTTPServer
 ) -> None:

@@ -92,6 +92,7 @@ def test_it_has_the_faults_of_real_exports(export: Path) -> None:
     assert any("doseAndRate" not in r["dosageInstruction"][0] for r in orders)
 
 
+@pytest.mark.slow
 def test_its_report_says_something_in_every_sentence(export: Path, tmp_path: Path) -> None:
     result = replayed(tmp_path, export)
     assert result.exit_code == 0, result.output
