@@ -30,6 +30,7 @@ FLAGS = {
     "risk": "active: digoxin (authored 30 h ago)",
     "noent": "condition: ileus",
     "giloss": "condition: short_bowel",
+    "potassium-urgent": "k 2.9",
     "oral-first-step": "active: MgO500 500 mg PO x1 daily (authored 90 h ago)",
     "oral-full-dose": "active: MgO400 400 mg PO x2 daily (authored 90 h ago)",
 }
