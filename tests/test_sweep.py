@@ -119,8 +119,9 @@ def test_every_draft_kind_is_read_as_what_it_is() -> None:
         (Cell(renal="RU"), "H2"),
         (Cell(heart="myasthenia"), "H6"),
         (Cell(person="pregnant"), "H7"),
-        (Cell(running="iv"), "H9"),
-        (Cell(running="since"), "H9"),
+        # A mild or moderate level that is being treated is silent (ruling 96 (b)).
+        (Cell(mg="1.20", running="iv"), "H9"),
+        (Cell(mg="1.20", running="since"), "H9"),
         (Cell(quality="stale"), "H10"),
         (Cell(mg="1.20", setting="ambulatory"), "H11"),
     ],

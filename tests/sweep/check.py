@@ -99,6 +99,8 @@ def _drugs(cell: Cell, known: Facts, response: Json, offered: list[list[Json]]) 
         yield f"a drug although {known.stop} holds"
     if not known.low and not known.life and not known.maintenance:
         yield "a drug without a low magnesium"
+    if known.no_star and _starred_injection(response):
+        yield f"a recommended injection beside {known.no_star}"
     for orders in offered:
         grams = 0.0
         for order in orders:
@@ -117,6 +119,18 @@ def _drugs(cell: Cell, known: Facts, response: Json, offered: list[list[Json]]) 
             yield f"{grams} g, above the 24 h cap of {known.cap:.2f} g ({known.renal})"
         if grams > 1 and known.renal == "R2" and not known.life:
             yield f"{grams} g in R2"
+
+
+def _starred_injection(response: Json) -> bool:
+    return any(
+        suggestion.get("isRecommended")
+        and any(
+            suggested.is_drug(action) and suggested.route(action["resource"]) != "PO"
+            for action in suggestion["actions"]
+        )
+        for card in response["cards"]
+        for suggestion in card.get("suggestions", ())
+    )
 
 
 def _rate(order: Json) -> Iterator[str]:

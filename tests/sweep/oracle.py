@@ -51,6 +51,7 @@ def renal_class(cell: Cell) -> str:
 class Facts:
     """``stop`` and ``no_parenteral`` say why no drug, no injection may be offered; None: none.
 
+    ``no_star`` says why no injection may be recommended, though it may be offered.
     ``cap`` is the 24 h limit of parenteral sulfate in grams less what was given; ``life`` lifts
     it for one emergency dose. ``low`` is a usable value below 1.80.
     """
@@ -62,6 +63,7 @@ class Facts:
     renal: str
     stop: str | None
     no_parenteral: str | None
+    no_star: str | None
     no_oral: str | None
     maintenance: bool
     cap: float
@@ -89,6 +91,8 @@ def facts(cell: Cell) -> Facts:
     )
     ambulatory = cell.setting == "ambulatory" and not lacks("encounter")
     renal = renal_class(cell)
+    # An order as needed is no treatment of these (ruling 111).
+    pressing = (low and value is not None and value <= 1.20) or symptoms or life
     running = cell.running if not lacks("medications") else "none"
     given = cell.running if not lacks("administrations") else "none"
     enteral = cell.enteral if read else "works"
@@ -111,7 +115,7 @@ def facts(cell: Cell) -> Facts:
         ("H4", read and cell.heart == "block"),
         ("H5", read and cell.heart == "mi"),
         ("H8", cell.weight == "39" and not lacks("weight")),
-        ("PRN", running == "prn"),
+        ("PRN", running == "prn" and not pressing),
         ("ambulatory", ambulatory),
         ("conditions not obtained", not read),
         ("medications not obtained", lacks("medications")),
@@ -141,6 +145,7 @@ def facts(cell: Cell) -> Facts:
         renal=renal,
         stop=_first(stops),
         no_parenteral=_first(no_parenteral),
+        no_star="a PRN order" if running == "prn" and not life else None,
         no_oral=_first(no_oral),
         maintenance=ambulatory and given in ("before", "week") and usable and not low,
         cap=cap + _HAIR,
