@@ -240,7 +240,8 @@ class _Collector:
         """The need a resource serves; None for an Observation that nobody asked for."""
         if resource.resourceType == "Observation":
             concept = self._concept(resource)
-            if concept is None and is_named_magnesium(resource):
+            coded = read_codes(resource.code) or words_of(resource.code)
+            if concept is None and (not coded or is_named_magnesium(resource)):
                 return "magnesium"
             return NEED_OF_LAB.get(concept or "")
         return NEED_OF_TYPE.get(resource.resourceType or "", "patient")
