@@ -135,8 +135,15 @@ def may_fall_silent(name: str, row: Row, before: Json) -> bool:
     beside = "warfarin" in row.id  # D15 rests on an order of another drug
     # A level that cannot be used is told on order hooks beside few drafts only (ruling 95).
     level = row.hook != "patient-view" and name.startswith(("results", "the newest result"))
+    topics = {card["source"]["topic"]["code"] for card in before["cards"]}
+    # Maintenance rests on an order that is over: no gap once nobody can name it (ruling 137); the
+    # last look at signing rests on the level, and not obtained is told beside a draft that
+    # magnesium matters to (section 0).
+    rests = topics == {"maintenance"} and name.startswith("orders")
+    rests = rests or (topics == {"sign"} and name.startswith("magnesium: "))
     return (
         name.startswith("conditions")
+        or rests
         or hint
         or (row.hook != "patient-view" and laxative)
         or beside
