@@ -277,6 +277,7 @@ def long_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cards.card.render.DETAIL_LIMIT", 10_000)
 
 
+@pytest.mark.slow  # each limit over all sentences: two minutes
 @pytest.mark.parametrize("place", PLACES)
 def test_a_card_follows_its_limit(place: str) -> None:
     protocol = unusual(place)

@@ -26,6 +26,8 @@ def low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
     if borderline and not (context.flags.met("risk") or context.low_potassium):
         return
     k = context.chart.potassium
+    # What was accepted is among the drafts: it is not offered a second time.
+    drafted_oral = not context.pressing and any(d.route == "po" for d in context.magnesium_drafts)
     seen: set[str] = set()
     for rule, group in LISTENERS:
         drug = draft.identity.find(group)
@@ -44,7 +46,7 @@ def low(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
             f"{label(draft, drug)}: {potassium}{advice}",
             draft=draft,
             indicator="info" if borderline else context.scoped(_indicator(rule, context)),
-            act="offer" if not borderline else "none",
+            act="none" if borderline or drafted_oral else "offer",
         )
 
 
