@@ -235,11 +235,14 @@ def check_removed(cell: Cell, body: bytes, ask: Ask, needs: Sequence[str] = NEED
             continue
         if not (_freed(known, facts(poorer)) or _silenced(cell, need)):
             yield f"without {need}: a drug that was not offered before"
-        elif not any(_NAMED[need] in text.lower() for text in texts(response)):
+        # Of an unknown setting only a severe or urgent level speaks (ruling 105).
+        elif need != "encounter" and not any(
+            _NAMED[need] in text.lower() for text in texts(response)
+        ):
             yield f"without {need}: a drug is offered, and the card does not say what was not read"
 
 
-_NAMED = {need: need for need in NEEDS} | {"medications": "orders", "encounter": "setting"}
+_NAMED = {need: need for need in NEEDS} | {"medications": "orders"}
 
 
 def _without(cell: Cell, need: str) -> str:

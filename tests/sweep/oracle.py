@@ -87,7 +87,9 @@ def facts(cell: Cell) -> Facts:
     urgent = (
         (low and value is not None and value <= 1.20)
         or symptoms
-        or event in ("torsades", "seizure", "vt")
+        or event in ("torsades", "seizure")
+        # At a normal level a tachycardia makes no emergency of the level (ruling 120).
+        or (event == "vt" and (low or not usable))
     )
     ambulatory = cell.setting == "ambulatory" and not lacks("encounter")
     renal = renal_class(cell)
