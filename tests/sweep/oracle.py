@@ -87,9 +87,9 @@ def facts(cell: Cell) -> Facts:
     urgent = (
         (low and value is not None and value <= 1.20)
         or symptoms
-        or event in ("torsades", "seizure")
-        # At a normal level a tachycardia makes no emergency of the level (ruling 120).
-        or (event == "vt" and (low or not usable))
+        or event == "torsades"
+        # At a normal level neither a tachycardia nor a seizure is one of the level (ruling 120).
+        or (event in ("vt", "seizure") and (low or not usable))
     )
     ambulatory = cell.setting == "ambulatory" and not lacks("encounter")
     renal = renal_class(cell)
