@@ -357,7 +357,7 @@ class Rule(Spoken):
     def _stated(self, acts_as: str | None) -> Shown | None:
         if isinstance(self.indicator, str):
             return self.indicator
-        return self.indicator.get(acts_as)  # type: ignore[call-overload, no-any-return]
+        return self.indicator.get(acts_as)  # type: ignore[call-overload, no-any-return]  # None: no class
 
 
 class Stop(Spoken):

@@ -100,6 +100,7 @@ def _entries(table: object) -> Iterable[tuple[str | int, Model]]:
         return enumerate(table)
     if isinstance(table, dict):
         return table.items()
+    # Neither a tuple nor a table by name: one of our models.
     return ((name, getattr(table, name)) for name in type(table).model_fields)  # type: ignore[attr-defined]
 
 

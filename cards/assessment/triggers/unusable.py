@@ -29,11 +29,13 @@ def unusable(draft: DraftOrder, context: TriggerContext) -> Iterator[Finding]:
         return
     rule = next((rule for rule in ("N4", "N5") if _listens(rule, draft)), None)
     state = read_state(chart, context.flags, context.stops, context.protocol, maintenance=False)
-    if rule is None or state is None or (result and result.acts_as in ("high", "toxic")):
+    if rule is None or state is None:
+        return
+    life = state.rule.startswith("life")  # it waits for no level, a high one neither
+    if result is not None and result.acts_as in ("high", "toxic") and not life:
         return
     drug = next(d for r, group in LISTENERS if r == rule and (d := draft.identity.find(group)))
     indicator = state.indicator or "info"
-    life = state.rule.startswith("life")
     heading = state.heading
     if result is not None:
         heading = f"magnesium {bare(result.shown(), 30)}: {heading}"
